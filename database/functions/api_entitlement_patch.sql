@@ -1,0 +1,17 @@
+CREATE OR REPLACE FUNCTION api_entitlement_patch(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_credential ->> 'account');
+  v_entitlement entitlements := fn_entitlement_locked(p_credential, v_namespace, (p_request ->> 'entitlement_id')::uuid);
+BEGIN
+  IF p_request ? 'effective_end' AND (p_request ->> 'effective_end')::timestamptz <= v_entitlement.effective_start THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'effective_end must be after effective_start', 'effective_end');
+  END IF;
+  UPDATE entitlements e SET
+    quantity_allowed = CASE WHEN p_request ? 'quantity' THEN (p_request ->> 'quantity')::numeric ELSE e.quantity_allowed END,
+    effective_end = CASE WHEN p_request ? 'effective_end' THEN (p_request ->> 'effective_end')::timestamptz ELSE e.effective_end END,
+    priority = coalesce((p_request ->> 'priority')::int, e.priority)
+  WHERE e.entitlement_id = v_entitlement.entitlement_id RETURNING e.* INTO v_entitlement;
+  RETURN fn_entitlement_json(v_entitlement, fn_account_label(v_entitlement.account_id), fn_now(v_namespace.namespace_id));
+END $$;
+COMMENT ON FUNCTION api_entitlement_patch IS 'PATCH /v1/entitlements/{id}: quantity, effective_end, priority; what the request leaves out stays.';

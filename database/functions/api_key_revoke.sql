@@ -1,0 +1,14 @@
+CREATE OR REPLACE FUNCTION api_key_revoke(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+  v_key api_keys;
+BEGIN
+  UPDATE api_keys k SET revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
+  WHERE k.key_id = (p_request ->> 'key_id')::uuid AND k.namespace_id = v_namespace.namespace_id RETURNING k.* INTO v_key;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such key', 'key_id');
+  END IF;
+  RETURN fn_key_json(v_key);
+END $$;
+COMMENT ON FUNCTION api_key_revoke IS 'DELETE /v1/keys/{id}: works no more from now on; again changes nothing.';

@@ -1,0 +1,34 @@
+CREATE OR REPLACE FUNCTION api_lease_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_namespace namespaces;
+  v_account_id uuid;
+  v_cursor text[] := fn_cursor(p_request, '{uuid}');
+  v_status text := p_request ->> 'status';
+  v_now timestamptz;
+  v_rows jsonb[];
+  v_keys jsonb[];
+BEGIN
+  p_request := jsonb_build_object('account_id', p_credential -> 'account') || jsonb_strip_nulls(p_request);
+  v_namespace := fn_authorize(p_credential, '{read,lease}', p_request ->> 'account_id');
+  v_now := fn_now(v_namespace.namespace_id);
+  IF p_request ->> 'account_id' IS NOT NULL THEN
+    v_account_id := fn_account_uuid(v_namespace, p_request ->> 'account_id');
+  END IF;
+  IF p_request ->> 'resource' IS NOT NULL THEN
+    PERFORM fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  END IF;
+  SELECT array_agg(fn_lease_json(l, coalesce(p_request ->> 'account_id', fn_account_label(l.account_id)), v_now) ORDER BY l.lease_id DESC),
+         array_agg(jsonb_build_array(l.lease_id) ORDER BY l.lease_id DESC)
+  INTO v_rows, v_keys
+  FROM (
+    SELECT * FROM concurrency_leases l
+    WHERE l.namespace_id = v_namespace.namespace_id AND (v_account_id IS NULL OR l.account_id = v_account_id)
+      AND (p_request ->> 'resource' IS NULL OR l.resource_type_code = p_request ->> 'resource')
+      AND (v_status IS NULL OR v_status = coalesce(l.end_status, CASE WHEN l.expires_at > v_now THEN 'active' ELSE 'expired' END))
+      AND l.lease_id < coalesce(v_cursor[1]::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    ORDER BY l.lease_id DESC LIMIT fn_page_limit(p_request) + 1
+  ) l;
+  RETURN fn_page(p_request, v_rows, v_keys);
+END $$;
+COMMENT ON FUNCTION api_lease_list IS 'GET /v1/leases: newest first.';

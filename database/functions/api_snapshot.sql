@@ -1,0 +1,11 @@
+CREATE OR REPLACE FUNCTION api_snapshot(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{check}', p_request ->> 'account_id');
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+BEGIN
+  -- fn_snapshot is STABLE: the labels and the state come from one moment.
+  RETURN fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
+    p_request ->> 'scope', fn_now(v_namespace.namespace_id, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+END $$;
+COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides. Changes nothing.';

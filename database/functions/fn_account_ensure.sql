@@ -1,0 +1,19 @@
+CREATE OR REPLACE FUNCTION fn_account_ensure(p_namespace namespaces, p_account text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_account_id uuid := fn_account_uuid(p_namespace, p_account);
+BEGIN
+  IF EXISTS (SELECT FROM accounts a WHERE a.account_id = v_account_id) THEN
+    RETURN v_account_id;
+  END IF;
+  INSERT INTO accounts (account_id, namespace_id, external_id)
+  VALUES (v_account_id, p_namespace.namespace_id, nullif(p_account, v_account_id::text))
+  ON CONFLICT DO NOTHING;
+  -- Another namespace may have taken the same raw UUID meanwhile: then the string maps like any other.
+  IF fn_account_uuid(p_namespace, p_account) <> v_account_id THEN
+    RETURN fn_account_ensure(p_namespace, p_account);
+  END IF;
+  RETURN v_account_id;
+END $$;
+COMMENT ON FUNCTION fn_account_ensure IS
+'The account id behind the caller''s string, its row made if it has none. Locks nothing that exists.';

@@ -1,0 +1,38 @@
+CREATE OR REPLACE FUNCTION fn_authorize(p_credential jsonb, p_scopes text[], p_account text) RETURNS namespaces
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_namespace namespaces;
+  v_key record;
+  v_scopes text[];
+BEGIN
+  -- Credentials live in real time, whatever the namespace's clock says.
+  IF p_credential ->> 'type' = 'key' THEN
+    SELECT k.key_id, k.namespace_id, k.scopes, k.last_used_at INTO v_key FROM api_keys k
+    WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL
+      AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
+    IF FOUND THEN
+      SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = v_key.namespace_id;
+      v_scopes := v_key.scopes;
+      IF v_key.last_used_at IS NULL OR v_key.last_used_at < clock_timestamp() - interval '1 minute' THEN
+        -- Never waited for: whoever is first this minute writes it.
+        UPDATE api_keys k SET last_used_at = clock_timestamp()
+        WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_key.key_id FOR NO KEY UPDATE SKIP LOCKED);
+      END IF;
+    END IF;
+  ELSIF p_credential ->> 'type' = 'jwt' THEN
+    SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = p_credential ->> 'namespace';
+    v_scopes := ARRAY(SELECT jsonb_array_elements_text(p_credential -> 'scopes'));
+  END IF;
+  IF v_namespace.namespace_id IS NULL THEN
+    PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
+  END IF;
+  IF NOT v_scopes && (p_scopes || '{admin}') THEN
+    PERFORM fn_fail(403, 'missing_scope', format('this needs the scope %s', array_to_string(p_scopes, ' or ')));
+  END IF;
+  IF p_credential ->> 'account' IS DISTINCT FROM p_account AND p_credential ->> 'account' IS NOT NULL THEN
+    PERFORM fn_fail(403, 'account_forbidden', 'this token may act on its own account only', 'account_id');
+  END IF;
+  RETURN v_namespace;
+END $$;
+COMMENT ON FUNCTION fn_authorize IS
+'The namespace that a credential acts in, once it holds one of the scopes (admin implies all) and may act on p_account (as the caller writes it; null = on no single account). ME401 unauthenticated, ME403 missing_scope, account_forbidden.';

@@ -1,0 +1,14 @@
+CREATE OR REPLACE FUNCTION fn_meter_consumption(
+  p_idempotency_key text, p_account_id uuid, p_resource_type_code text, p_quantity numeric, p_unit_code text DEFAULT NULL,
+  p_resource_scope text DEFAULT NULL, p_occurred_at timestamptz DEFAULT NULL, p_metadata jsonb DEFAULT '{}'
+) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_namespace namespaces := fn_account_namespace(p_account_id);
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
+BEGIN
+  RETURN fn_meter(v_namespace, p_account_id, fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, p_unit_code,
+    p_idempotency_key, p_occurred_at, p_metadata, 'meter')) ->> 'entry_id';
+END $$;
+COMMENT ON FUNCTION fn_meter_consumption IS
+'Records usage, whatever the limits; gives the id of the ledger entry, the first one''s again for the same key. Errors as POST /v1/meter.';

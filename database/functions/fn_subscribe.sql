@@ -1,0 +1,51 @@
+CREATE OR REPLACE FUNCTION fn_subscribe(
+  p_namespace namespaces, p_account_id uuid, p_plan_id text, p_start timestamptz, p_quantity numeric, p_idempotency_key text
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_plan plans;
+  v_templates plan_entitlement_templates[];
+  v_now timestamptz;
+  v_result jsonb;
+  v_subscription_id uuid := fn_uuid7();
+  v_start timestamptz;
+  v_end timestamptz;
+  v_hash bytea := fn_request_hash(p_plan_id, trim_scale(p_quantity)::text, fn_rfc3339(p_start));
+BEGIN
+  SELECT p.* INTO v_plan FROM plans p WHERE p.namespace_id = p_namespace.namespace_id AND p.plan_id = p_plan_id;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', format('there is no plan %s', to_json(p_plan_id)), 'plan_id');
+  END IF;
+  SELECT array_agg(t) INTO v_templates FROM plan_entitlement_templates t
+  WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version;
+  PERFORM fn_bump_resources((
+    SELECT array_agg(DISTINCT ROW(p_account_id, t.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM unnest(v_templates) t
+  ));
+  v_now := fn_now(p_namespace.namespace_id);
+  IF p_idempotency_key IS NOT NULL THEN
+    v_result := fn_replay(p_account_id, p_idempotency_key, 'subscribe', v_hash);
+    IF v_result IS NOT NULL THEN
+      RETURN v_result || jsonb_build_object('duplicate', true);
+    END IF;
+  END IF;
+  IF v_plan.status <> 'active' THEN
+    PERFORM fn_fail(409, 'plan_not_active', format('plan %s is %s: it takes no new subscriptions', to_json(p_plan_id), v_plan.status), 'plan_id');
+  END IF;
+  v_result := jsonb_build_object('subscription_id', v_subscription_id);
+  IF p_idempotency_key IS NOT NULL THEN
+    PERFORM fn_remember(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_result, v_now);
+  END IF;
+  v_start := date_trunc('milliseconds', coalesce(p_start, v_now));
+  v_end := CASE WHEN v_plan.is_trial THEN v_start + make_interval(days => v_plan.trial_days) END;
+  INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor, created_at)
+  VALUES (v_subscription_id, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity, v_start, v_end, v_start, v_now);
+  INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
+    window_type_code, priority, effective_start, effective_end, source_type, plan_id, plan_version, subscription_id, created_at)
+  SELECT fn_uuid7(), p_account_id, t.resource_type_code, t.resource_scope, t.limit_kind_code, t.quantity_allowed * p_quantity, t.unit_code,
+    t.window_type_code, t.priority, v_start, least(v_start + make_interval(days => t.duration_days), v_end),
+    'plan', v_plan.plan_id, v_plan.current_version, v_subscription_id, v_now
+  FROM unnest(v_templates) t;
+  RETURN v_result || jsonb_build_object('duplicate', false);
+END $$;
+COMMENT ON FUNCTION fn_subscribe IS
+'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. Quantities are multiplied by p_quantity; a trial ends after its trial_days, a template after its duration_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';

@@ -1,0 +1,32 @@
+CREATE OR REPLACE FUNCTION fn_touch_resource(
+  p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_was_over boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_over boolean;
+  v_ends_at timestamptz;
+BEGIN
+  SELECT coalesce(bool_or(greatest(s.used, 0) + s.held > s.quantity_limit), false),
+         nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity')
+  INTO v_over, v_ends_at
+  FROM unnest(p_states) s WHERE s.limit_kind_code = p_kind;
+  -- The entry that crosses the limit starts the clock. A clock of windows runs to the end that it was given; any other
+  -- one stands only as long as the use did not fall back under the limit.
+  UPDATE resource_state s SET
+    key_version = s.key_version + 1,
+    cumulative_exceeded_at = CASE
+      WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_exceeded_at
+      WHEN v_over THEN coalesce(CASE WHEN p_was_over AND s.cumulative_grace_end IS NULL THEN s.cumulative_exceeded_at END, p_now) END,
+    cumulative_grace_end = CASE
+      WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_grace_end
+      WHEN v_over AND NOT (p_was_over AND s.cumulative_grace_end IS NULL AND s.cumulative_exceeded_at IS NOT NULL) THEN v_ends_at END,
+    inventory_exceeded_at = CASE
+      WHEN p_kind <> 'inventory' THEN s.inventory_exceeded_at
+      WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.inventory_exceeded_at END, p_now) END,
+    concurrency_exceeded_at = CASE
+      WHEN p_kind <> 'concurrency' THEN s.concurrency_exceeded_at
+      WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.concurrency_exceeded_at END, p_now) END
+  WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+END $$;
+COMMENT ON FUNCTION fn_touch_resource IS
+'After a write: bumps the version of an (account, resource) and keeps the grace clock of the kind that was drawn on ('''': of none). p_states: as they are now, in all scopes; p_was_over: whether the limit was exceeded before.';

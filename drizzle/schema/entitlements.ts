@@ -1,0 +1,181 @@
+import { sql } from 'drizzle-orm'
+import {
+  boolean,
+  check,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { instant, quantity, textC } from './columns.ts'
+
+export const plans = pgTable(
+  'plans',
+  {
+    planId: text('plan_id').notNull(),
+    namespaceId: text('namespace_id').notNull().default('default'),
+    planName: text('plan_name').notNull(),
+    status: text('status').notNull().default('draft'),
+    isTrial: boolean('is_trial').notNull().default(false),
+    trialDays: integer('trial_days'),
+    externalId: text('external_id'),
+    currentVersion: integer('current_version').notNull().default(1),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+    updatedAt: instant('updated_at').notNull().default(sql`now()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.namespaceId, t.planId] }),
+    check('plans_status', sql`${t.status} in ('draft', 'active', 'archived')`),
+    check('plans_trial_days_positive', sql`${t.trialDays} > 0`),
+  ],
+)
+
+/** A subscriber stays on the version that it subscribed to. */
+export const planVersions = pgTable(
+  'plan_versions',
+  {
+    namespaceId: text('namespace_id').notNull(),
+    planId: text('plan_id').notNull(),
+    planVersion: integer('plan_version').notNull(),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.namespaceId, t.planId, t.planVersion] }),
+    foreignKey({ columns: [t.namespaceId, t.planId], foreignColumns: [plans.namespaceId, plans.planId] }),
+  ],
+)
+
+/**
+ * What a plan grants. The first nine columns keep the seeds' order. A template inserted again for the same plan
+ * version, resource, scope, kind, window and priority replaces the earlier one (trigger), hence no references to it.
+ */
+export const planEntitlementTemplates = pgTable(
+  'plan_entitlement_templates',
+  {
+    templateId: uuid('template_id').primaryKey().defaultRandom(),
+    planId: text('plan_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    resourceScope: text('resource_scope'),
+    limitKindCode: text('limit_kind_code').notNull(),
+    quantityAllowed: quantity('quantity_allowed'),
+    unitCode: text('unit_code'),
+    windowTypeCode: text('window_type_code'),
+    durationDays: integer('duration_days'),
+    priority: integer('priority').notNull().default(100),
+    /** Null on insert: the trigger fills in the plan's namespace and current version. */
+    namespaceId: text('namespace_id').notNull().default(sql`null`),
+    planVersion: integer('plan_version').notNull().default(sql`null`),
+  },
+  (t) => [
+    unique('plan_entitlement_templates_key')
+      .on(
+        t.namespaceId,
+        t.planId,
+        t.planVersion,
+        t.resourceTypeCode,
+        t.resourceScope,
+        t.limitKindCode,
+        t.windowTypeCode,
+        t.priority,
+      )
+      .nullsNotDistinct(),
+    check('plan_entitlement_templates_quantity', sql`${t.quantityAllowed} >= 0`),
+    check('plan_entitlement_templates_duration', sql`${t.durationDays} > 0`),
+    foreignKey({
+      columns: [t.namespaceId, t.planId, t.planVersion],
+      foreignColumns: [planVersions.namespaceId, planVersions.planId, planVersions.planVersion],
+    }),
+  ],
+)
+
+export const subscriptions = pgTable(
+  'subscriptions',
+  {
+    subscriptionId: uuid('subscription_id').primaryKey(),
+    namespaceId: text('namespace_id').notNull(),
+    accountId: uuid('account_id').notNull(),
+    planId: text('plan_id').notNull(),
+    planVersion: integer('plan_version').notNull(),
+    quantity: quantity('quantity').notNull().default('1'),
+    startAt: instant('start_at').notNull(),
+    endAt: instant('end_at'),
+    billingAnchor: instant('billing_anchor').notNull(),
+    canceledAt: instant('canceled_at'),
+    createdAt: instant('created_at').notNull(),
+  },
+  (t) => [
+    index('subscriptions_by_account').on(t.accountId, t.subscriptionId),
+    check('subscriptions_quantity_positive', sql`${t.quantity} > 0`),
+    foreignKey({
+      columns: [t.namespaceId, t.planId, t.planVersion],
+      foreignColumns: [planVersions.namespaceId, planVersions.planId, planVersions.planVersion],
+    }),
+  ],
+)
+
+/**
+ * What an account holds. `bucket_id` names its counter, which a plan change hands on together with `window_anchor`;
+ * `limit_quantity` is `quantity_allowed` in the resource's own unit. All three, and the start, are filled in by trigger.
+ */
+export const entitlements = pgTable(
+  'entitlements',
+  {
+    entitlementId: uuid('entitlement_id').primaryKey().defaultRandom(),
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    resourceScope: text('resource_scope'),
+    limitKindCode: text('limit_kind_code').notNull(),
+    quantityAllowed: quantity('quantity_allowed'),
+    unitCode: text('unit_code'),
+    windowTypeCode: text('window_type_code'),
+    priority: integer('priority').notNull().default(100),
+    effectiveStart: instant('effective_start').notNull().default(sql`null`),
+    effectiveEnd: instant('effective_end'),
+    revokedAt: instant('revoked_at'),
+    sourceType: text('source_type').notNull().default('manual'),
+    planId: text('plan_id'),
+    planVersion: integer('plan_version'),
+    subscriptionId: uuid('subscription_id'),
+    bucketId: uuid('bucket_id').notNull().default(sql`null`),
+    windowAnchor: instant('window_anchor').notNull().default(sql`null`),
+    limitQuantity: quantity('limit_quantity'),
+    metadata: jsonb('metadata').notNull().default({}),
+    createdAt: instant('created_at').notNull().default(sql`null`),
+  },
+  (t) => [
+    index('entitlements_by_resource').on(t.accountId, t.resourceTypeCode),
+    index('entitlements_by_subscription').on(t.subscriptionId).where(sql`${t.subscriptionId} is not null`),
+    check('entitlements_quantity', sql`${t.quantityAllowed} >= 0`),
+    check('entitlements_end_after_start', sql`${t.effectiveEnd} > ${t.effectiveStart}`),
+    check('entitlements_source', sql`${t.sourceType} in ('plan', 'manual')`),
+  ],
+)
+
+/**
+ * Cumulative counters, by bucket and window; a window without a row is at zero. Keyed by the end, so that the windows
+ * still running are one short range however many have passed. used = carried + the sum of its allocations.
+ */
+export const entitlementWindows = pgTable(
+  'entitlement_windows',
+  {
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    windowEnd: instant('window_end').notNull(),
+    bucketId: uuid('bucket_id').notNull(),
+    windowStart: instant('window_start').notNull(),
+    carried: quantity('carried').notNull().default('0'),
+    used: quantity('used').notNull(),
+    includedQuantity: quantity('included_quantity').notNull(),
+    overageQuantity: quantity('overage_quantity').notNull(),
+    excessQuantity: quantity('excess_quantity').notNull(),
+    billableQuantity: quantity('billable_quantity').notNull(),
+    billableAmount: quantity('billable_amount').notNull(),
+    frozenAt: instant('frozen_at'),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.windowEnd, t.bucketId] })],
+)

@@ -1,0 +1,104 @@
+import { sql } from 'drizzle-orm'
+import { boolean, date, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import { bytea, instant, quantity, textC } from './columns.ts'
+
+/**
+ * Append-only record of what was done; a correction is a reversal. No unique index beyond its id, so that it can be
+ * partitioned by month. `counted_at` = `occurred_at`, or `recorded_at` of a late entry. `limit_kind_code` is what it
+ * drew on; null when nothing was entitled.
+ */
+export const consumptionLedger = pgTable(
+  'consumption_ledger',
+  {
+    entryId: uuid('entry_id').primaryKey(),
+    namespaceId: text('namespace_id').notNull(),
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    resourceScope: text('resource_scope'),
+    entryKind: text('entry_kind').notNull(),
+    limitKindCode: text('limit_kind_code'),
+    idempotencyKey: text('idempotency_key').notNull(),
+    quantity: quantity('quantity').notNull(),
+    unitCode: text('unit_code').notNull(),
+    originalQuantity: quantity('original_quantity').notNull(),
+    originalUnitCode: text('original_unit_code').notNull(),
+    occurredAt: instant('occurred_at').notNull(),
+    recordedAt: instant('recorded_at').notNull(),
+    countedAt: instant('counted_at').notNull(),
+    isLate: boolean('is_late').notNull(),
+    reversesEntryId: uuid('reverses_entry_id'),
+    includedQuantity: quantity('included_quantity').notNull(),
+    overageQuantity: quantity('overage_quantity').notNull(),
+    excessQuantity: quantity('excess_quantity').notNull(),
+    detailsHash: bytea('details_hash'),
+  },
+  (t) => [
+    index('consumption_ledger_by_resource').on(t.accountId, t.resourceTypeCode, t.occurredAt, t.entryId),
+    index('consumption_ledger_by_namespace').on(t.namespaceId, t.occurredAt, t.entryId),
+    index('consumption_ledger_reversals')
+      .on(t.accountId, t.resourceTypeCode, t.recordedAt)
+      .where(sql`${t.entryKind} = 'reversal'`),
+  ],
+)
+
+/** What an entry drew on: one row for each entitlement, with the billing facts as of recording. */
+export const consumptionAllocations = pgTable(
+  'consumption_allocations',
+  {
+    entryId: uuid('entry_id').notNull(),
+    entitlementId: uuid('entitlement_id').notNull(),
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    bucketId: uuid('bucket_id').notNull(),
+    windowStart: instant('window_start').notNull(),
+    windowEnd: instant('window_end').notNull(),
+    countedAt: instant('counted_at').notNull(),
+    includedQuantity: quantity('included_quantity').notNull(),
+    overageQuantity: quantity('overage_quantity').notNull(),
+    excessQuantity: quantity('excess_quantity').notNull(),
+    billableQuantity: quantity('billable_quantity').notNull(),
+    overageMultiplier: quantity('overage_multiplier').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.entryId, t.entitlementId] }),
+    index('consumption_allocations_by_bucket').on(t.bucketId, t.countedAt),
+  ],
+)
+
+/** Personal strings of entries, outside the ledger so that they can be erased; the ledger keeps their salted SHA-256. */
+export const ledgerDetails = pgTable('ledger_details', {
+  entryId: uuid('entry_id').primaryKey(),
+  metadata: jsonb('metadata').notNull(),
+  salt: bytea('salt').notNull(),
+})
+
+/**
+ * Usage by UTC day and quarter of an hour (1–96; all timezones' days align with quarters), by bucket; bucket 0 takes
+ * what drew on no cumulative entitlement. One row a day keeps every window's sum within a bounded number of rows.
+ */
+export const usageRollups = pgTable(
+  'usage_rollups',
+  {
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    bucketId: uuid('bucket_id').notNull(),
+    day: date('day').notNull(),
+    quantity: quantity('quantity').notNull(),
+    overageQuantity: quantity('overage_quantity').notNull(),
+    quarters: quantity('quarters').array().notNull(),
+    overageQuarters: quantity('overage_quarters').array().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.bucketId, t.day] })],
+)
+
+/** The stock of an inventory resource per scope ('' = none): the sum of its ledger entries that drew on no window. */
+export const inventoryTotals = pgTable(
+  'inventory_totals',
+  {
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    resourceScope: text('resource_scope').notNull(),
+    quantity: quantity('quantity').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.resourceScope] })],
+)

@@ -1,0 +1,169 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { bytea, instant, interval } from './columns.ts'
+
+/** A tenant of the service: its own accounts, plans, rules, keys and clock. */
+export const namespaces = pgTable(
+  'namespaces',
+  {
+    namespaceId: text('namespace_id').primaryKey(),
+    configVersion: bigint('config_version', { mode: 'number' }).notNull().default(1),
+    isSandbox: boolean('is_sandbox').notNull().default(false),
+    clockOffset: interval('clock_offset').notNull().default('0'),
+    lateArrivalGrace: interval('late_arrival_grace').notNull().default('1 hour'),
+    rawUuids: boolean('raw_uuids').notNull().default(false),
+    accountSeed: uuid('account_seed').notNull().defaultRandom(),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+  },
+  (t) => [
+    check('namespaces_id_format', sql`${t.namespaceId} ~ '^[a-z0-9][a-z0-9-]{0,62}$'`),
+    check('namespaces_grace_not_negative', sql`${t.lateArrivalGrace} >= interval '0'`),
+  ],
+)
+
+/** Rows appear by themselves on first use. `external_id` is the caller's own string, null where that is the UUID. */
+export const accounts = pgTable(
+  'accounts',
+  {
+    accountId: uuid('account_id').primaryKey(),
+    namespaceId: text('namespace_id').notNull().default('default'),
+    externalId: text('external_id'),
+    accountName: text('account_name'),
+    timezone: text('timezone').notNull().default('UTC'),
+    status: text('status').notNull().default('active'),
+    metadata: jsonb('metadata').notNull().default({}),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+  },
+  (t) => [check('accounts_status', sql`${t.status} in ('active', 'suspended')`)],
+)
+
+/** Only the SHA-256 of a key is kept. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    keyId: uuid('key_id').primaryKey().defaultRandom(),
+    namespaceId: text('namespace_id')
+      .notNull()
+      .references(() => namespaces.namespaceId),
+    keyName: text('key_name').notNull(),
+    keyHash: bytea('key_hash').notNull().unique(),
+    keyPrefix: text('key_prefix').notNull(),
+    scopes: text('scopes').array().notNull(),
+    expiresAt: instant('expires_at'),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+    lastUsedAt: instant('last_used_at'),
+    revokedAt: instant('revoked_at'),
+  },
+  (t) => [
+    check('api_keys_scopes', sql`${t.scopes} <@ array['check', 'meter', 'lease', 'read', 'admin']`),
+    index('api_keys_by_namespace').on(t.namespaceId, t.createdAt, t.keyId),
+  ],
+)
+
+/** Remembered as long as the ledger: no window after which a retry is counted twice. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    accountId: uuid('account_id').notNull(),
+    idempotencyKey: text('idempotency_key').notNull(),
+    operation: text('operation').notNull(),
+    requestHash: bytea('request_hash').notNull(),
+    result: jsonb('result').notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.idempotencyKey] })],
+)
+
+/** Who changed what, from what to what. Append-only. */
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    auditId: uuid('audit_id').primaryKey(),
+    namespaceId: text('namespace_id').notNull(),
+    actor: text('actor').notNull(),
+    requestId: text('request_id'),
+    action: text('action').notNull(),
+    objectType: text('object_type').notNull(),
+    objectId: text('object_id').notNull(),
+    before: jsonb('before'),
+    after: jsonb('after'),
+    changedAt: instant('changed_at').notNull(),
+  },
+  (t) => [index('audit_log_by_namespace').on(t.namespaceId, t.auditId)],
+)
+
+/** `namespace_id` null: known to all namespaces (look-ups alike below). */
+export const resourceTypes = pgTable(
+  'resource_types',
+  {
+    namespaceId: text('namespace_id'),
+    resourceTypeCode: text('resource_type_code').notNull(),
+    resourceName: text('resource_name').notNull(),
+    unitCode: text('unit_code').notNull(),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+  },
+  (t) => [unique('resource_types_code').on(t.resourceTypeCode, t.namespaceId).nullsNotDistinct()],
+)
+
+/** `factor` × a quantity in this unit = the quantity in the dimension's base unit. */
+export const unitTypes = pgTable(
+  'unit_types',
+  {
+    namespaceId: text('namespace_id'),
+    unitCode: text('unit_code').notNull(),
+    dimension: text('dimension').notNull(),
+    factor: numeric('factor').notNull(),
+    createdAt: instant('created_at').notNull().default(sql`now()`),
+  },
+  (t) => [
+    unique('unit_types_code').on(t.unitCode, t.namespaceId).nullsNotDistinct(),
+    check('unit_types_factor_positive', sql`${t.factor} > 0`),
+  ],
+)
+
+/** `decision_order`: which kind's answer leads among equals. */
+export const limitKinds = pgTable('limit_kinds', {
+  limitKindCode: text('limit_kind_code').primaryKey(),
+  decisionOrder: integer('decision_order').notNull(),
+  description: text('description').notNull(),
+})
+
+/** A new window is a row: its class and its period (months, days or an exact time, never a mixture). */
+export const windowTypes = pgTable(
+  'window_types',
+  {
+    windowTypeCode: text('window_type_code').primaryKey(),
+    windowClass: text('window_class').notNull(),
+    period: interval('period'),
+    description: text('description').notNull(),
+  },
+  (t) => [
+    check('window_types_class', sql`${t.windowClass} in ('calendar', 'anchored', 'rolling', 'none')`),
+    check('window_types_period', sql`(${t.windowClass} = 'none') = (${t.period} is null)`),
+    check(
+      'window_types_period_of_one_unit',
+      sql`${t.period} is null or (extract(epoch from ${t.period}) > 0 and 1 =
+        (extract(year from ${t.period}) * 12 + extract(month from ${t.period}) > 0)::int
+        + (extract(day from ${t.period}) > 0)::int
+        + (${t.period} - date_trunc('day', ${t.period}) > interval '0')::int)`,
+    ),
+  ],
+)
+
+export const limitActions = pgTable('limit_actions', {
+  limitActionCode: text('limit_action_code').primaryKey(),
+  description: text('description').notNull(),
+})

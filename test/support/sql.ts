@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { afterAll, inject } from 'vitest'
+
+// Exact to the end: numerics stay strings, unless they are JSON.
+const pools = new Map<string, pg.Pool>()
+
+function poolOf(url: string): pg.Pool {
+  let pool = pools.get(url)
+  if (!pool) {
+    pool = new pg.Pool({ connectionString: url, max: 60 })
+    pools.set(url, pool)
+  }
+  return pool
+}
+
+afterAll(async () => {
+  await Promise.all([...pools.values()].map((pool) => pool.end()))
+  pools.clear()
+})
+
+/** Rows of one statement, as the database's owner. */
+export async function sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+  return (await poolOf(inject('ownerUrl')).query<Row>(text, values)).rows
+}
+
+/** Rows of one statement, as the Worker's role. */
+export async function sqlAsWorker<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+  return (await poolOf(inject('workerUrl')).query<Row>(text, values)).rows
+}
+
+/** The first column of the only row. */
+export async function sqlValue<Value>(text: string, values: unknown[] = []): Promise<Value> {
+  const [row] = await sql<Record<string, Value>>(text, values)
+  const [value] = Object.values(row ?? {})
+  if (value === undefined) throw new Error(`no row: ${text}`)
+  return value
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+export type Answer = { [key: string]: Json }
+
+/** What an `api_*` function answers in a namespace, as the Worker calls it; one connection a call, so calls race. */
+export async function api(name: string, request: Answer, credential: Answer = token('default')): Promise<Answer> {
+  const [row] = await sqlAsWorker<{ answer: Answer }>(`select ${name}($1::jsonb, $2::jsonb) as answer`, [
+    credential,
+    request,
+  ])
+  if (!row) throw new Error(`no answer from ${name}`)
+  return row.answer
+}
+
+/** A credential as the Worker makes it of a JWT that it has verified. */
+export function token(namespace: string, scopes: string[] = ['admin'], account: string | null = null): Answer {
+  return { type: 'jwt', namespace, scopes, account, subject: account, request_id: randomUUID() }
+}
+
+export type ApiError = { status: number; code: string; param: string | null; message: string }
+
+/** The error that a call raises, as the Worker would map it; fails if it raises none. */
+export async function errorOf(call: Promise<unknown>): Promise<ApiError> {
+  try {
+    await call
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code?.startsWith('ME')) {
+      return { status: Number(error.code.slice(2)), message: error.message, ...JSON.parse(error.detail ?? '{}') }
+    }
+    throw error
+  }
+  throw new Error('expected an error')
+}
+
+/** A namespace of its own, so that its clock, look-ups and rules are nobody else's. */
+export async function mintNamespace(options: { rawUuids?: boolean; sandbox?: boolean } = {}): Promise<string> {
+  const name = `t-${randomUUID().slice(0, 18)}`
+  await sql('insert into namespaces (namespace_id, is_sandbox, raw_uuids) values ($1, $2, $3)', [
+    name,
+    options.sandbox ?? true,
+    options.rawUuids ?? false,
+  ])
+  return name
+}
+
+export const mintAccount = (): string => `acct-${randomUUID()}`
