@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION api_ready() RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   RETURN jsonb_build_object('ready', EXISTS (SELECT FROM namespaces) AND EXISTS (SELECT FROM window_types));
 END $$;

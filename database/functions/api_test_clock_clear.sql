@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION api_test_clock_clear(p_credential jsonb, p_request jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_sandbox_clock(p_credential);
 BEGIN

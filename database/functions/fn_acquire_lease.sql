@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION fn_acquire_lease(
   granted boolean, lease_id uuid, reason text, expires_at timestamptz, fencing_token bigint, renewed boolean,
   quantity_limit numeric, used numeric, remaining numeric
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_result jsonb;

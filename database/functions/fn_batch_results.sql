@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION fn_batch_results(p_items usage_item[], p_entries json
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
         'index', coalesce((e.entry ->> 'index')::int, i.n - 1),
         'status', coalesce(i.status, 'conflict'),
         'entry', CASE WHEN i.status IN ('recorded', 'duplicate') THEN fn_entry_json(l, e.entry ->> 'account_id', d.metadata) END,
@@ -11,7 +11,7 @@ BEGIN
             || jsonb_build_object('type', CASE i.error ->> 'status' WHEN '409' THEN 'conflict' ELSE 'invalid_request' END)
           WHEN coalesce(i.status, 'conflict') = 'conflict' THEN jsonb_build_object('type', 'conflict', 'code', 'idempotency_conflict',
             'message', 'this idempotency_key was used for a different request: a new request needs a new key', 'param', 'idempotency_key') END)
-      ORDER BY i.n)
+      ORDER BY i.n), '[]')
     FROM unnest(p_items) i
     JOIN jsonb_array_elements(p_entries) WITH ORDINALITY e (entry, n) USING (n)
     LEFT JOIN consumption_ledger l ON l.entry_id = i.entry_id AND i.status IN ('recorded', 'duplicate')

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION fn_bucket_usage_at(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_after timestamptz, p_to timestamptz, p_as_of boolean,
   OUT quantity numeric, OUT overage numeric
-) LANGUAGE plpgsql STABLE AS $$
+) LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN
   SELECT u.quantity, u.overage INTO quantity, overage
   FROM fn_bucket_usage(p_account_id, p_resource, p_bucket_id, p_after, p_to) u;

@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION fn_check_entitlement(
   allowed boolean, outcome text, reason text, limit_kind_code text, quantity_limit numeric, used numeric, held numeric, remaining numeric,
   window_start timestamptz, window_end timestamptz, limit_action_code text, overage_quantity numeric, decision jsonb
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_decision jsonb;

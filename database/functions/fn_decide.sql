@@ -63,8 +63,9 @@ BEGIN
       'quantity', fn_number(greatest(0, coalesce(v_leads_asked - fn_from_millionths(v_leads ->> 'remaining'), 0))),
       'multiplier', v_leads -> 'overage_multiplier'),
     'grace', CASE WHEN jsonb_typeof(v_leads -> 'grace') = 'object' THEN jsonb_build_object(
-      'quantity_left', fn_number(greatest(0, fn_from_millionths(v_leads -> 'grace' ->> 'quantity_left')
-        - greatest(0, v_leads_asked - fn_from_millionths(v_leads ->> 'remaining')))),
+      'quantity_left', CASE WHEN v_leads -> 'grace' ->> 'quantity_left' IS NOT NULL THEN fn_number(greatest(0,
+        fn_from_millionths(v_leads -> 'grace' ->> 'quantity_left')
+        - greatest(0, coalesce(v_leads_asked - fn_from_millionths(v_leads ->> 'remaining'), 0)))) END,
       'until', v_leads -> 'grace' -> 'until') END,
     'limits', v_limits, 'as_of', p_snapshot -> 'as_of');
 END $$;

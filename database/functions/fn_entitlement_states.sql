@@ -58,14 +58,12 @@ BEGIN
       least(CASE WHEN c.rolling_since IS NULL THEN c.window_end END, c.effective_end) NULLS LAST, c.created_at, c.entitlement_id)
   INTO v_states
   FROM complete c
-  LEFT JOIN LATERAL (
-    SELECT b.quantity, b.overage
-    FROM fn_bucket_usage_at(p_account_id, p_resource, c.bucket_id,
-      -- A window's start is inclusive, that of a rolling one is not.
-      coalesce(c.rolling_since, c.window_start - interval '1 microsecond'),
-      CASE WHEN p_as_of THEN p_at ELSE p_now END, p_as_of) b
-    WHERE c.window_class IS NOT NULL AND (p_as_of OR c.rolling_since IS NOT NULL)
-  ) u ON true
+  -- Strict: with no bucket it is not called at all.
+  CROSS JOIN LATERAL fn_bucket_usage_at(p_account_id, p_resource,
+    CASE WHEN c.window_class IS NOT NULL AND (p_as_of OR c.rolling_since IS NOT NULL) THEN c.bucket_id END,
+    -- A window's start is inclusive, that of a rolling one is not.
+    coalesce(c.rolling_since, c.window_start - interval '1 microsecond'),
+    CASE WHEN p_as_of THEN p_at ELSE p_now END, p_as_of) u
   LEFT JOIN LATERAL (
     SELECT sum(h.quantity) AS quantity, sum(h.overage) AS overage FROM held h
     WHERE h.bucket_id = c.bucket_id AND (c.rolling_since IS NOT NULL OR h.window_end = c.window_end)

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION fn_heartbeat_lease(p_lease_id uuid, p_ttl_minutes int DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_lease concurrency_leases := fn_lease_locked(p_lease_id);
 BEGIN

@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION fn_meter_consumption(
   p_idempotency_key text, p_account_id uuid, p_resource_type_code text, p_quantity numeric, p_unit_code text DEFAULT NULL,
   p_resource_scope text DEFAULT NULL, p_occurred_at timestamptz DEFAULT NULL, p_metadata jsonb DEFAULT '{}'
 ) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION fn_provision_plan_entitlements(p_account_id uuid, p_plan_id text, p_start timestamptz DEFAULT NULL) RETURNS SETOF entitlements
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces;
   v_subscription_id uuid;

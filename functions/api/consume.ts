@@ -1,0 +1,66 @@
+import { z } from '@hono/zod-openapi'
+import type { Api, Exchange } from '../http/api.ts'
+import { contract } from '../http/contract.ts'
+import { accountId, code, idempotencyKey, metadata, positiveQuantity, resource, scope } from '../http/fields.ts'
+import type { Gateway } from '../store/gateway.ts'
+import {
+  DECISION_EXAMPLE,
+  Duplicate,
+  ENTRY_EXAMPLE,
+  Entry,
+  fromPostgres,
+  orNull,
+  Provenance,
+  SqlDecision,
+} from './shapes.ts'
+
+const ConsumeRequest = z
+  .strictObject({
+    idempotency_key: idempotencyKey().optional(),
+    account_id: accountId(),
+    resource: resource(),
+    scope: scope(),
+    quantity: positiveQuantity().openapi({ example: 1 }),
+    unit: code()
+      .nullish()
+      .openapi({ description: "Of the same dimension as the resource's own, which is the default." }),
+    metadata: metadata().optional(),
+  })
+  .openapi('ConsumeRequest')
+
+const SqlConsumed = SqlDecision.extend({
+  entry: orNull(Entry).openapi({ description: 'What was recorded; null when denied.' }),
+  duplicate: Duplicate,
+})
+const Consumed = SqlConsumed.extend(Provenance.shape).openapi('Consumed')
+
+const consume = contract({
+  method: 'post',
+  path: '/v1/consume',
+  operationId: 'consume',
+  tag: 'Decisions',
+  summary: 'Check and record, in one atomic step',
+  description:
+    'The way to enforce a limit under concurrency: any number of parallel calls never records more than the limit and what its action permits. Counts are those after the write.',
+  scopes: ['meter'],
+  idempotency: 'required',
+  input: ConsumeRequest,
+  statuses: { 201: 'Recorded.', 200: 'Denied, with nothing recorded; or a duplicate, with the first result.' },
+  answer: Consumed,
+  errors: { 400: '`unknown_resource`, `unit_mismatch`.', 409: '`idempotency_conflict`.' },
+  example: {
+    request: { idempotency_key: 'run_12345', account_id: 'org_acme', resource: 'benchmark_runs', quantity: 1 },
+    answer: { ...DECISION_EXAMPLE, used: 411, remaining: 89, entry: ENTRY_EXAMPLE, duplicate: false },
+  },
+})
+
+export function serveConsume(api: Api, gateway: Gateway): void {
+  const consumeInSql = gateway.bind<z.output<typeof ConsumeRequest>, z.input<typeof SqlConsumed>>('api_consume')
+
+  async function handleConsume({ input, ask }: Exchange<z.output<typeof ConsumeRequest>>) {
+    const answer = await ask(consumeInSql, input)
+    const isRecorded = answer.allowed && !answer.duplicate
+    return { status: isRecorded ? 201 : 200, body: fromPostgres(answer) } as const
+  }
+  api.serve(consume, handleConsume)
+}

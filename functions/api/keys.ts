@@ -1,0 +1,120 @@
+import { z } from '@hono/zod-openapi'
+import { SCOPES } from '../core/vocabulary.ts'
+import { type Api, type Exchange, forward } from '../http/api.ts'
+import type { MintedKey } from '../http/api-key.ts'
+import { contract, pageOf } from '../http/contract.ts'
+import { page, printable, time, uuid } from '../http/fields.ts'
+import type { Gateway } from '../store/gateway.ts'
+import { id, instant, ScopeName } from './shapes.ts'
+
+/** Makes the secret of a new key of a namespace. */
+export type Mint = (namespace: string) => Promise<MintedKey>
+
+export const Key = z
+  .object({
+    key_id: id(),
+    name: z.string(),
+    prefix: z.string().openapi({ description: 'The first part of the secret, to recognise it by.' }),
+    scopes: z.array(ScopeName),
+    expires_at: instant().nullable(),
+    created_at: instant(),
+    last_used_at: instant().nullable(),
+    revoked_at: instant().nullable(),
+  })
+  .openapi('Key')
+export const NewKey = Key.extend({
+  secret: z.string().openapi({ description: 'The key itself, shown this once.' }),
+}).openapi('NewKey')
+const KeyList = pageOf(Key).openapi('KeyList')
+
+export const KEY_EXAMPLE = {
+  key_id: '019a9f3e-5d2c-7c11-9f5e-3b1f6f0f2a15',
+  name: 'checkout',
+  prefix: 'mec_sk_default_Ab3d',
+  scopes: ['check', 'meter'],
+  expires_at: null,
+  created_at: '2026-11-01T00:00:00Z',
+  last_used_at: null,
+  revoked_at: null,
+}
+
+const KeyRequest = z
+  .strictObject({
+    name: printable().openapi({ example: 'checkout' }),
+    scopes: z
+      .array(z.enum(SCOPES))
+      .min(1)
+      .max(SCOPES.length)
+      .refine((scopes) => new Set(scopes).size === scopes.length, 'must not repeat a scope')
+      .openapi({ uniqueItems: true, example: ['check', 'meter'] }),
+    expires_at: time().nullish().openapi({ description: 'Null is without end.' }),
+  })
+  .openapi('KeyRequest')
+
+const createKey = contract({
+  method: 'post',
+  path: '/v1/keys',
+  operationId: 'createKey',
+  tag: 'Keys',
+  summary: 'Make an API key',
+  description: "Of the caller's namespace. The secret is in this answer and nowhere else.",
+  scopes: ['admin'],
+  input: KeyRequest,
+  statuses: { 201: 'The key, with its secret.' },
+  answer: NewKey,
+  example: {
+    request: { name: 'checkout', scopes: ['check', 'meter'] },
+    answer: { ...KEY_EXAMPLE, secret: 'mec_sk_default_Ab3d…' },
+  },
+})
+
+const ListInput = z.strictObject(page())
+const listKeys = contract({
+  method: 'get',
+  path: '/v1/keys',
+  operationId: 'listKeys',
+  tag: 'Keys',
+  summary: 'The API keys of the namespace',
+  scopes: ['admin'],
+  input: ListInput,
+  statuses: { 200: 'A page of keys, without their secrets.' },
+  answer: KeyList,
+  example: { answer: { data: [KEY_EXAMPLE], has_more: false, next_cursor: null } },
+})
+
+const ById = z.strictObject({ key_id: uuid() })
+const revokeKey = contract({
+  method: 'delete',
+  path: '/v1/keys/{key_id}',
+  operationId: 'revokeKey',
+  tag: 'Keys',
+  summary: 'Revoke an API key',
+  description: 'Everywhere within 10 seconds.',
+  scopes: ['admin'],
+  input: ById,
+  statuses: { 200: 'The key. Again: the same.' },
+  answer: Key,
+  errors: { 404: 'No such key.' },
+  example: { answer: { ...KEY_EXAMPLE, revoked_at: '2026-11-21T10:00:00Z' } },
+})
+
+/** What SQL stores of a new key. It refuses when `namespace` is not the caller's: the edge only knows a hint. */
+interface KeyRecord extends z.output<typeof KeyRequest> {
+  readonly namespace: string
+  readonly hash: string
+  readonly prefix: string
+}
+
+export function serveKeys(api: Api, gateway: Gateway, mint: Mint): void {
+  const create = gateway.bind<KeyRecord, z.input<typeof Key>>('api_key_create')
+
+  async function handleCreate({ input, caller, ask }: Exchange<z.output<typeof KeyRequest>>) {
+    const { secret, hash, prefix } = await mint(caller.namespaceHint)
+    const key = await ask(create, { ...input, namespace: caller.namespaceHint, hash, prefix })
+    return { status: 201, body: { ...key, secret } } as const
+  }
+
+  api.serve(createKey, handleCreate)
+  api.serve(listKeys, forward(gateway.bind<z.output<typeof ListInput>, z.input<typeof KeyList>>('api_key_list')))
+  api.serve(revokeKey, forward(gateway.bind<z.output<typeof ById>, z.input<typeof Key>>('api_key_revoke')))
+}

@@ -1,0 +1,120 @@
+import { z } from '@hono/zod-openapi'
+import { type Api, type Exchange, forward } from '../http/api.ts'
+import { contract, pageOf } from '../http/contract.ts'
+import { accountId, code, idempotencyKey, page, positiveQuantity, time, uuid } from '../http/fields.ts'
+import type { Gateway } from '../store/gateway.ts'
+import { ENTITLEMENT_EXAMPLE, Entitlement } from './entitlements.ts'
+import { amount, Duplicate, id, instant } from './shapes.ts'
+
+const Subscription = z
+  .object({
+    subscription_id: id(),
+    account_id: z.string(),
+    plan_id: z.string(),
+    plan_version: z.int().min(1),
+    quantity: amount(),
+    status: z.enum(['scheduled', 'active', 'expired', 'canceled']),
+    start_at: instant(),
+    end_at: instant().nullable(),
+    billing_anchor: instant(),
+    created_at: instant(),
+  })
+  .openapi('Subscription')
+const SubscriptionList = pageOf(Subscription).openapi('SubscriptionList')
+const WithEntitlements = z
+  .object({ subscription: Subscription, entitlements: z.array(Entitlement) })
+  .openapi('SubscriptionWithEntitlements')
+const Subscribed = WithEntitlements.extend({ duplicate: Duplicate }).openapi('NewSubscription')
+
+const SUBSCRIPTION_EXAMPLE = {
+  subscription_id: '019a9f3e-5d2c-7c11-9f5e-3b1f6f0f2a13',
+  account_id: 'org_acme',
+  plan_id: 'pro',
+  plan_version: 1,
+  quantity: 1,
+  status: 'active',
+  start_at: '2026-11-01T00:00:00Z',
+  end_at: null,
+  billing_anchor: '2026-11-01T00:00:00Z',
+  created_at: '2026-11-01T00:00:00Z',
+}
+const GRANTED_EXAMPLE = {
+  ...ENTITLEMENT_EXAMPLE,
+  source: {
+    type: 'plan',
+    plan_id: 'pro',
+    plan_version: 1,
+    subscription_id: SUBSCRIPTION_EXAMPLE.subscription_id,
+  },
+}
+
+const OfAccount = z.strictObject({ account_id: accountId() })
+const CreateInput = OfAccount.extend({
+  idempotency_key: idempotencyKey().optional(),
+  plan_id: code().openapi({ example: 'pro' }),
+  start_at: time().nullish().openapi({ description: 'Now when left out. It is the billing anchor.' }),
+  quantity: positiveQuantity()
+    .optional()
+    .openapi({ default: 1, description: "Multiplies the plan's quantities.", example: 1 }),
+})
+const createSubscription = contract({
+  method: 'post',
+  path: '/v1/accounts/{account_id}/subscriptions',
+  operationId: 'createSubscription',
+  tag: 'Subscriptions',
+  summary: 'Give an account a plan',
+  scopes: ['admin'],
+  idempotency: 'required',
+  input: CreateInput,
+  statuses: { 201: 'The subscription and what it grants.', 200: 'A duplicate: the first result.' },
+  answer: Subscribed,
+  errors: { 404: 'No such plan.', 409: '`idempotency_conflict`, or a plan that cannot be subscribed to.' },
+  example: {
+    request: { idempotency_key: 'signup_1', plan_id: 'pro' },
+    answer: { subscription: SUBSCRIPTION_EXAMPLE, entitlements: [GRANTED_EXAMPLE], duplicate: false },
+  },
+})
+
+const ListInput = OfAccount.extend(page())
+const listSubscriptions = contract({
+  method: 'get',
+  path: '/v1/accounts/{account_id}/subscriptions',
+  operationId: 'listSubscriptions',
+  tag: 'Subscriptions',
+  summary: 'The subscriptions of an account',
+  scopes: ['read'],
+  input: ListInput,
+  statuses: { 200: 'A page of subscriptions.' },
+  answer: SubscriptionList,
+  example: { answer: { data: [SUBSCRIPTION_EXAMPLE], has_more: false, next_cursor: null } },
+})
+
+const GetInput = OfAccount.extend({ subscription_id: uuid() })
+const getSubscription = contract({
+  method: 'get',
+  path: '/v1/accounts/{account_id}/subscriptions/{subscription_id}',
+  operationId: 'getSubscription',
+  tag: 'Subscriptions',
+  summary: 'One subscription',
+  scopes: ['read'],
+  input: GetInput,
+  statuses: { 200: 'The subscription and what it grants.' },
+  answer: WithEntitlements,
+  errors: { 404: 'The account has no such subscription.' },
+  example: { answer: { subscription: SUBSCRIPTION_EXAMPLE, entitlements: [GRANTED_EXAMPLE] } },
+})
+
+export function serveSubscriptions(api: Api, gateway: Gateway): void {
+  const create = gateway.bind<z.output<typeof CreateInput>, z.input<typeof Subscribed>>('api_subscription_create')
+
+  async function handleCreate({ input, ask }: Exchange<z.output<typeof CreateInput>>) {
+    const answer = await ask(create, input)
+    return { status: answer.duplicate ? 200 : 201, body: answer } as const
+  }
+
+  api.serve(createSubscription, handleCreate)
+  const list = gateway.bind<z.output<typeof ListInput>, z.input<typeof SubscriptionList>>('api_subscription_list')
+  api.serve(listSubscriptions, forward(list))
+  const get = gateway.bind<z.output<typeof GetInput>, z.input<typeof WithEntitlements>>('api_subscription_get')
+  api.serve(getSubscription, forward(get))
+}

@@ -1,0 +1,28 @@
+import type { Scope } from './vocabulary.ts'
+
+/** An API key. Only Postgres knows whether it exists, what it may do and (for certain) its namespace. */
+export interface KeyCredential {
+  readonly type: 'key'
+  /** SHA-256 of the key, in hex. */
+  readonly hash: string
+  readonly request_id: string
+}
+
+/** A token whose signature and times the edge has verified. */
+export interface JwtCredential {
+  readonly type: 'jwt'
+  readonly namespace: string
+  readonly scopes: readonly Scope[]
+  /** The one account that it may act on; null = all of the namespace. */
+  readonly account: string | null
+  readonly subject: string | null
+  readonly request_id: string
+}
+
+/** The cron trigger: nobody outside can be this. */
+export interface CronCredential {
+  readonly type: 'cron'
+  readonly request_id: string
+}
+
+export type Credential = KeyCredential | JwtCredential | CronCredential

@@ -1,0 +1,159 @@
+import { z } from '@hono/zod-openapi'
+import { isQuantity, QUANTITY_BOUND } from '../core/quantity.ts'
+import { findUnstorable } from './json.ts'
+import { hasLength, isPrintable, isStorable, PATH_PATTERN, PRINTABLE_PATTERN } from './text.ts'
+
+/** The kinds of field that requests are made of: each checks what it documents, to the last bound. */
+
+export const MAX_METADATA_BYTES = 4096
+const MAX_INT = 2_147_483_647
+const CODE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/
+const SCOPE = new RegExp(PATH_PATTERN, 'u')
+const UUID_PATTERN = /^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/
+const encoder = new TextEncoder()
+
+/** Text of 1 to `max` characters without control characters. */
+export function printable(max = 255) {
+  return z
+    .string()
+    .refine((text) => isPrintable(text, max), `must be 1 to ${max} characters, none of them a control character`)
+    .openapi({ minLength: 1, maxLength: max, pattern: PRINTABLE_PATTERN })
+}
+
+/** Free text of up to `max` characters. */
+export function prose(max: number) {
+  return z
+    .string()
+    .refine((text) => isStorable(text) && hasLength(text, 1, max), `must be 1 to ${max} characters, without NUL`)
+    .openapi({ minLength: 1, maxLength: max })
+}
+
+export const accountId = () =>
+  printable().openapi({ description: 'Your own id of the account. It needs no creating.', example: 'org_acme' })
+
+export const resource = () =>
+  printable().openapi({ description: 'A resource known to the namespace.', example: 'benchmark_runs' })
+
+/** The code of something that is looked up by it: a plan, a resource, a unit. */
+export const code = () =>
+  z
+    .string()
+    .regex(CODE_PATTERN, 'must be 1 to 100 letters, digits, ".", "_", ":" or "-", beginning with a letter or digit')
+
+export const scope = () =>
+  z
+    .string()
+    .refine(
+      (text) => SCOPE.test(text) && isPrintable(text, 255),
+      'must be a path of non-empty segments between slashes, of up to 255 characters',
+    )
+    .openapi({ minLength: 1, maxLength: 255, pattern: PATH_PATTERN })
+    .nullish()
+    .openapi({ description: 'A path such as `us/h100`; null for none.', example: null })
+
+export const uuid = () => z.string().regex(UUID_PATTERN, 'must be a UUID').openapi({ format: 'uuid' })
+
+export const idempotencyKey = () =>
+  printable().openapi({
+    description: 'Your id of this operation. The `Idempotency-Key` header may stand in for it.',
+    example: 'run_12345',
+  })
+
+/** A quantity in either direction. */
+export const quantity = () =>
+  exactNumber().openapi({
+    exclusiveMinimum: -QUANTITY_BOUND,
+    exclusiveMaximum: QUANTITY_BOUND,
+    description: QUANTITY_DESCRIPTION,
+  })
+
+export const positiveQuantity = () =>
+  exactNumber()
+    .positive('must be greater than 0')
+    .openapi({ exclusiveMinimum: 0, exclusiveMaximum: QUANTITY_BOUND, description: QUANTITY_DESCRIPTION })
+
+export const nonNegativeQuantity = () =>
+  exactNumber()
+    .nonnegative('must not be negative')
+    .openapi({ minimum: 0, exclusiveMaximum: QUANTITY_BOUND, description: QUANTITY_DESCRIPTION })
+
+const QUANTITY_DESCRIPTION = 'At most 15 significant digits and 6 decimals, below 10¹⁵.'
+
+function exactNumber() {
+  return z.number().refine(isQuantity, 'must be a number below 10¹⁵ with at most 15 significant digits and 6 decimals')
+}
+
+export const integer = (min = -MAX_INT, max = MAX_INT) => z.int().min(min).max(max)
+
+export const ttlSeconds = () =>
+  integer(10, 604_800).openapi({ description: 'Seconds until the lease ends by itself.', example: 28_800 })
+
+/** Offsets stop at 14:59 because Postgres has none beyond 15:59; leap seconds cannot be represented. */
+const TIME_PATTERN =
+  /^(?:19[7-9]\d|[2-9]\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
+const LAST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59)
+
+/** An instant: RFC 3339 with an offset, from 1970 to 9999. */
+export const time = () =>
+  z
+    .string()
+    .refine(isTime, 'must be a real RFC 3339 time with an offset, from 1970 to 9999, such as 2026-12-01T00:00:00Z')
+    .openapi({ format: 'date-time', pattern: TIME_PATTERN.source, example: '2026-12-01T00:00:00Z' })
+
+function isTime(text: string): boolean {
+  if (!TIME_PATTERN.test(text)) return false
+  const ms = Date.parse(text)
+  // Date.parse lets 30 February pass as 2 March.
+  const day = Number(text.slice(8, 10))
+  const isRealDay = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day
+  return isRealDay && ms >= 0 && ms <= LAST_TIME_MS
+}
+
+/** Any JSON object of at most 4 KiB as text. */
+export const metadata = () =>
+  z
+    .custom<Record<string, unknown>>()
+    .superRefine(function checkMetadata(value, context) {
+      const fault = metadataFault(value)
+      if (fault) context.addIssue({ code: 'custom', message: fault.message, path: [...fault.path] })
+    })
+    .openapi({
+      type: 'object',
+      additionalProperties: true,
+      description: 'Anything of yours, of at most 4 KiB as JSON text.',
+      example: { order: 'A-17' },
+    })
+
+function metadataFault(value: unknown): { message: string; path: readonly string[] } | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { message: 'must be an object', path: [] }
+  }
+  const bytes = jsonBytes(value)
+  if (bytes > MAX_METADATA_BYTES) return { message: 'must not be larger than 4 KiB as JSON text', path: [] }
+  const path = findUnstorable(value, isStorable)
+  return path && { message: 'cannot be stored exactly: a rounded number, NUL, or half a surrogate pair', path }
+}
+
+/** UTF-8 bytes of a value's JSON text; infinite when it is nested too deeply to be written at all. */
+function jsonBytes(value: object): number {
+  try {
+    return encoder.encode(JSON.stringify(value)).byteLength
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** Query parameters: numbers arrive as text. */
+export const queryInteger = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,10}$/, `must be an integer from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be an integer from ${min} to ${max}`)
+    .openapi({ type: 'integer', minimum: min, maximum: max })
+
+/** The fields of every list. */
+export const page = () => ({
+  limit: queryInteger(1, 100).optional().openapi({ description: 'How many at most; 20 when left out.', example: 20 }),
+  cursor: printable(1024).optional().openapi({ description: '`next_cursor` of the page before.' }),
+})

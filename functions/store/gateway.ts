@@ -1,0 +1,80 @@
+import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless'
+import type { Credential } from '../core/credential.ts'
+import { failureOf } from './postgres-errors.ts'
+
+/** The functions of the database's API: database/README.md. */
+export type SqlName =
+  | 'api_snapshot'
+  | 'api_consume'
+  | 'api_meter'
+  | 'api_meter_batch'
+  | 'api_ledger_list'
+  | `api_lease_${'acquire' | 'heartbeat' | 'release' | 'revoke' | 'get' | 'list'}`
+  | `api_${'resource' | 'unit'}_${'create' | 'list'}`
+  | `api_plan_${'put' | 'get' | 'list' | 'versions'}`
+  | `api_subscription_${'create' | 'list' | 'get'}`
+  | `api_entitlement_${'grant' | 'patch' | 'revoke' | 'list'}`
+  | `api_rule_${'create' | 'list' | 'patch' | 'delete'}`
+  | `api_namespace_${'create' | 'list'}`
+  | `api_key_${'create' | 'list' | 'revoke'}`
+  | `api_test_clock_${'set' | 'clear' | 'get'}`
+  | 'api_maintenance'
+
+/**
+ * One SQL function: authenticates, authorises, decides and writes in one statement, one round trip.
+ * @throws Failure when it refuses, is contended, or cannot be reached within the budget.
+ */
+export type SqlFunction<Request, Answer> = (credential: Credential, request: Request) => Promise<Answer>
+
+export interface Gateway {
+  /** Names a function and gives it its types. The types come from the schemas; the answer is SQL's to keep. */
+  bind<Request extends object, Answer>(name: SqlName): SqlFunction<Request, Answer>
+  /** Resolves when the database can serve. */
+  ready(): Promise<void>
+}
+
+export interface GatewaySettings {
+  readonly databaseUrl: string
+  /** Where Neon's HTTP protocol is spoken, when that is not Neon. */
+  readonly fetchEndpoint: string | undefined
+  /** How long one call may take, connecting included. */
+  readonly budgetMs: number
+}
+
+/** Calls the database over Neon's HTTP protocol. */
+export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewaySettings): Gateway {
+  if (fetchEndpoint) neonConfig.fetchEndpoint = fetchEndpoint
+  const sql = neon(databaseUrl, { arrayMode: true, disableWarningInBrowsers: true })
+
+  /** The answer is not checked again: SQL keeps to database/README.md, and the tests hold it to the OpenAPI document. */
+  async function call(text: string, params: readonly string[]) {
+    try {
+      const rows = await sql.query(text, [...params], { fetchOptions: { signal: AbortSignal.timeout(budgetMs) } })
+      return rows[0]?.[0]
+    } catch (error) {
+      const failure = failureOf(error)
+      if (failure.status >= 500) logFault(text, error)
+      throw failure
+    }
+  }
+
+  function bind<Request extends object, Answer>(name: SqlName): SqlFunction<Request, Answer> {
+    const text = `select ${name}($1::jsonb,$2::jsonb)`
+    return async function callSqlFunction(credential, request) {
+      const answer: Answer = await call(text, [JSON.stringify(credential), JSON.stringify(request)])
+      return answer
+    }
+  }
+
+  async function ready(): Promise<void> {
+    await call('select api_ready()', [])
+  }
+
+  return { bind, ready }
+}
+
+/** Without `detail` and parameters: they hold rows, and rows hold what customers call their own. */
+function logFault(text: string, error: unknown): void {
+  const { code, routine, message } = error instanceof NeonDbError ? error : new NeonDbError(String(error))
+  console.error(JSON.stringify({ event: 'postgres_fault', statement: text, code, routine, message }))
+}

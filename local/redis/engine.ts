@@ -1,0 +1,27 @@
+import { startEmbedded } from './embedded.ts'
+import { findServer, startServer } from './server.ts'
+
+export type RedisOptions = {
+  /** Where a server's pid is kept, so that the next start can end one that a killed run left. No data is ever kept. */
+  dataDir?: string
+  /** Loopback port. Without one, a free one. */
+  port?: number
+  /** `server`: a redis-server or valkey-server on the PATH; `embedded`: one in JavaScript; `auto`: the first that is there. */
+  engine?: 'auto' | 'server' | 'embedded'
+}
+
+export type RunningRedis = {
+  port: number
+  engineName: 'redis-server' | 'valkey-server' | 'js-redis-server'
+  /** Resolves once nothing listens any more. Its data are gone. May be called twice. */
+  stop(): Promise<void>
+}
+
+/** Starts an empty Redis on 127.0.0.1. @throws when `engine: 'server'` finds no binary, or when it does not start */
+export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {
+  const { engine = 'auto' } = options
+  const server = engine === 'embedded' ? undefined : await findServer()
+  if (server !== undefined) return startServer(server, options)
+  if (engine === 'server') throw new Error('neither redis-server nor valkey-server is on the PATH')
+  return startEmbedded(options)
+}
