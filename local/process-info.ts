@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 /** What the operating system says of a process that we did not start ourselves. */
-export type ProcessInfo = { parentPid: number; commandLine: string }
+export type ProcessInfo = {
+  parentPid: number
+  commandLine: string
+  /** When it began, as the system writes it: the same pid with another one is another process. */
+  startTime: string
+}
 
 /** Parent and command line of a live process, or undefined when there is none with this pid (or only a zombie). */
 export function processInfo(pid: number): Promise<ProcessInfo | undefined> {
@@ -13,15 +18,22 @@ export function processInfo(pid: number): Promise<ProcessInfo | undefined> {
 
 async function fromProc(pid: number): Promise<ProcessInfo | undefined> {
   try {
-    const [status, commandLine] = await Promise.all([
-      readFile(`/proc/${pid}/status`, 'utf8'),
+    const [stat, commandLine] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
     ])
     if (commandLine === '') return undefined
-    return { parentPid: Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]), commandLine: commandLine.replaceAll('\0', ' ') }
+    const { parentPid, startTime } = parseStat(stat)
+    return { parentPid, startTime, commandLine: commandLine.replaceAll('\0', ' ') }
   } catch {
     return undefined
   }
+}
+
+/** The fields of /proc/PID/stat that we use. The name in it is in parentheses and may itself hold any character. */
+export function parseStat(stat: string): { state: string; parentPid: number; groupId: number; startTime: string } {
+  const [state = '', parentPid, groupId, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { state, parentPid: Number(parentPid), groupId: Number(groupId), startTime: rest[16] ?? '' }
 }
 
 async function fromPs(pid: number): Promise<ProcessInfo | undefined> {

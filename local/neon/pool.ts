@@ -69,10 +69,10 @@ export function createPool({ host, port, maxConnections, acquireTimeoutMs }: Poo
 
   function close(client: Client): void {
     forget(client)
-    const ended = client.end().catch(() => {})
-    closing.add(ended)
-    void ended.then(() => {
-      closing.delete(ended)
+    const gone = client.end().catch(() => {})
+    closing.add(gone)
+    void gone.then(() => {
+      closing.delete(gone)
       serveWaiters()
     })
   }

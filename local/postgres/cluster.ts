@@ -1,16 +1,13 @@
-import { execFile, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { open, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { freePort } from '../free-port.ts'
 import { waitUntil } from '../wait-until.ts'
-import { embeddedBinDir } from './binaries.ts'
 import { stopOrphan, stopPostmaster } from './orphan.ts'
 import { ensureOwner } from './owner.ts'
-import { assertTraversable, postgresUser, type SystemUser } from './system-user.ts'
+import { environment, initialise, type Place, preparePlace, readOrCreatePassword } from './place.ts'
 
 export type PostgresOptions = {
   /** Holds everything: `cluster/` (Postgres' own), `password`, `postgres.log`. Created when absent; survives restarts. */
@@ -31,7 +28,7 @@ export type RunningPostgres = {
   superuserUrl: string
   /** The postmaster's. */
   pid: number
-  /** Fast shutdown; resolves once no process is left, after 3 s at the most. May be called twice. */
+  /** Fast shutdown; resolves once no process is left, within 3 s unless a backend hangs. May be called twice. */
   stop(): Promise<void>
 }
 
@@ -74,61 +71,6 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   }
 }
 
-type Place = {
-  binDir: string
-  cluster: string
-  passwordFile: string
-  ownerFile: string
-  logFile: string
-  user: SystemUser
-}
-
-async function preparePlace({ dataDir, binDir = embeddedBinDir() }: PostgresOptions): Promise<Place> {
-  const root = resolve(dataDir)
-  const cluster = join(root, 'cluster')
-  await mkdir(root, { recursive: true })
-  const user = await postgresUser(cluster)
-  // Before anything is written: a folder that Postgres cannot enter is a message, not a half-made cluster.
-  await assertTraversable(cluster, user)
-  await assertTraversable(join(binDir, 'postgres'), user)
-  return {
-    binDir,
-    cluster,
-    passwordFile: join(root, 'password'),
-    ownerFile: join(root, 'owner.pid'),
-    logFile: join(root, 'postgres.log'),
-    user,
-  }
-}
-
-/** One random password for both roles. Who can read the file can read the data anyway. */
-async function readOrCreatePassword({ passwordFile, user }: Place): Promise<string> {
-  try {
-    return await readFile(passwordFile, 'utf8')
-  } catch {
-    const password = randomBytes(18).toString('base64url')
-    await writeFile(passwordFile, password, { mode: 0o600 })
-    // initdb reads it, as Postgres' user.
-    if (user.uid !== undefined) await chown(passwordFile, user.uid, user.gid)
-    return password
-  }
-}
-
-/** Runs initdb once. Into a folder beside, renamed at the end: a run killed half-way leaves no half cluster. */
-async function initialise({ binDir, cluster, passwordFile, user }: Place, durable: boolean): Promise<void> {
-  if ((await readFile(join(cluster, 'PG_VERSION'), 'utf8').catch(() => undefined)) !== undefined) return
-  const unfinished = `${cluster}.unfinished`
-  await rm(unfinished, { recursive: true, force: true })
-  await mkdir(unfinished, { mode: 0o700 })
-  await chmod(unfinished, 0o700)
-  if (user.uid !== undefined) await chown(unfinished, user.uid, user.gid)
-  const args = ['-D', unfinished, '-U', 'postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
-  // The locale C exists everywhere and sorts by code point, as Neon's C.UTF-8 does.
-  args.push('--encoding=UTF8', '--locale=C', ...(durable ? [] : ['--no-sync']))
-  await promisify(execFile)(join(binDir, 'initdb'), args, { ...user, cwd: unfinished, env: environment() })
-  await rename(unfinished, cluster)
-}
-
 async function launch(place: Place, port: number, durable: boolean): Promise<Pick<RunningPostgres, 'pid' | 'stop'>> {
   const { binDir, cluster, logFile, ownerFile, user } = place
   // Emptied at each start, which bounds it.
@@ -142,10 +84,11 @@ async function launch(place: Place, port: number, durable: boolean): Promise<Pic
     detached: true,
   })
   const ended = () => child.exitCode !== null || child.signalCode !== null
-  const failure = new Promise<Error>((done) => child.once('error', done))
-  const started = await Promise.race([once(child, 'spawn').then(() => undefined), failure])
-  await log.close()
-  if (started instanceof Error) throw started
+  try {
+    await once(child, 'spawn')
+  } finally {
+    await log.close()
+  }
   const { pid } = child
   if (pid === undefined) throw new Error('a spawned process has no pid')
   await writeFile(ownerFile, String(process.pid))
@@ -184,10 +127,4 @@ function settings(port: number, durable: boolean): string[] {
     ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
   }
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-}
-
-/** Without the PG* variables of the user's shell, which would change what initdb and the server do. */
-function environment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_'))
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' }
 }

@@ -4,6 +4,7 @@ import { startNeonProxy } from '../../local/neon/proxy.ts'
 import { startPostgres } from '../../local/postgres/cluster.ts'
 import { rejection, startDatabase, temporaryFolder } from './setup.ts'
 
+const folder = await temporaryFolder()
 const { postgres, proxy } = await startDatabase()
 neonConfig.fetchEndpoint = proxy.url
 const sql = neon(postgres.url)
@@ -151,7 +152,7 @@ describe('connections that cannot be had', () => {
   })
 
   test('no Postgres is 500, and when it is there again, all is well', async () => {
-    const dataDir = `${await temporaryFolder()}/pg`
+    const dataDir = `${folder}/pg`
     const first = await startPostgres({ dataDir, durable: false })
     const own = await startNeonProxy({ upstream: { port: first.port } })
     const ask = () =>

@@ -8,6 +8,7 @@ import { findServer } from '../../local/redis/server.ts'
 import { createRespClient } from '../../local/upstash/resp-client.ts'
 import { eventually, rejection, temporaryFolder } from './setup.ts'
 
+const folder = await temporaryFolder()
 const server = await findServer()
 const why = server === undefined ? ' (skipped: neither redis-server nor valkey-server on the PATH)' : ''
 
@@ -68,7 +69,7 @@ test('server without a binary says so', async () => {
 test.skipIf(server === undefined)(
   `a SIGKILLed run's server is ended by the next start on its folder${why}`,
   async () => {
-    const dataDir = `${await temporaryFolder()}/redis`
+    const dataDir = `${folder}/redis`
     const module = new URL('../../local/redis/engine.ts', import.meta.url).href
     const code = `import { startRedis } from '${module}'
     const { port } = await startRedis({ dataDir: '${dataDir}', engine: 'server' })

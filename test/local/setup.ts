@@ -4,7 +4,7 @@ import { type NeonProxy, type NeonProxyOptions, startNeonProxy } from '../../loc
 import { type RunningPostgres, startPostgres } from '../../local/postgres/cluster.ts'
 import { waitUntil } from '../../local/wait-until.ts'
 
-/** A folder for one test file, gone after it. Under /tmp and open, because as root Postgres runs as another user. */
+/** A folder for one test file (not to be called in a test), gone after it. Under /tmp and open, because as root Postgres runs as another user. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp('/tmp/mec-test-')
   await chmod(folder, 0o755)
