@@ -7,8 +7,8 @@ BEGIN
   FROM fn_bucket_usage(p_account_id, p_resource, p_bucket_id, p_after, p_to) u;
   IF p_as_of THEN
     -- A reversal counts from when it was recorded.
-    SELECT quantity - coalesce(sum(a.included_quantity + a.overage_quantity + a.excess_quantity), 0),
-           overage - coalesce(sum(a.overage_quantity), 0)
+    SELECT fn_bucket_usage_at.quantity - coalesce(sum(a.included_quantity + a.overage_quantity + a.excess_quantity), 0),
+           fn_bucket_usage_at.overage - coalesce(sum(a.overage_quantity), 0)
     INTO quantity, overage
     FROM consumption_ledger l JOIN consumption_allocations a USING (entry_id)
     WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.entry_kind = 'reversal' AND l.recorded_at > p_to

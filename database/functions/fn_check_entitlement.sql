@@ -13,8 +13,8 @@ BEGIN
     PERFORM fn_fail(400, 'invalid_parameter', 'quantity must not be negative', 'quantity');
   END IF;
   PERFORM fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
-  v_decision := fn_decide(fn_snapshot(v_namespace, p_account_id, p_resource_type_code, p_resource_scope,
-    fn_now(v_namespace.namespace_id, statement_timestamp())), p_quantity, 'any');
+  v_decision := fn_decide(v_namespace, p_account_id, p_resource_type_code, p_resource_scope,
+    fn_now(v_namespace.namespace_id, statement_timestamp()), NULL, p_quantity, 'any');
   RETURN QUERY SELECT
     (v_decision ->> 'allowed')::boolean, v_decision ->> 'outcome', v_decision ->> 'reason',
     (SELECT l ->> 'limit_kind' FROM jsonb_array_elements(v_decision -> 'limits') l WHERE l -> 'outcome' = v_decision -> 'outcome' LIMIT 1),

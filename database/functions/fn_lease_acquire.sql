@@ -9,15 +9,16 @@ DECLARE
   v_renewed boolean := false;
   v_states entitlement_state[];
   v_limits limit_state[];
-  v_decision jsonb;
+  v_verdicts limit_verdict[];
+  v_suspended boolean;
 BEGIN
   IF NOT fn_lock_resource(p_account_id, p_resource, false) THEN
-    v_now := fn_now(p_namespace.namespace_id);
-    RETURN fn_decide(fn_snapshot(p_namespace, p_account_id, p_resource, p_scope, v_now), p_units, 'lease')
-      || jsonb_build_object('lease_id', NULL, 'renewed', false);
+    RETURN fn_decide(p_namespace, p_account_id, p_resource, p_scope, fn_now(p_namespace.namespace_id), NULL, p_units, 'lease')
+      || '{"lease_id":null,"renewed":false}';
   END IF;
   v_now := fn_now(p_namespace.namespace_id);
   SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
+  v_suspended := v_account.status = 'suspended';
   -- The holder's own seat is not asked for twice: only what it wants beyond it.
   SELECT l.* INTO v_lease FROM concurrency_leases l
   WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.resource_scope IS NOT DISTINCT FROM p_scope
@@ -25,11 +26,10 @@ BEGIN
   v_renewed := FOUND;
   v_states := fn_entitlement_states(p_account_id, p_resource, p_scope, v_account.timezone, v_now, v_now, false);
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_resource, v_now);
-  v_decision := fn_decide(
-    fn_snapshot_of(p_namespace, p_account_id, p_resource, p_scope, v_account.status = 'suspended', v_limits, v_now),
-    greatest(p_units - coalesce(v_lease.units, 0), 0), 'lease') || jsonb_build_object('quantity', p_units);
-  IF NOT (v_decision ->> 'allowed')::boolean THEN
-    RETURN v_decision || jsonb_build_object('lease_id', NULL, 'renewed', false);
+  v_verdicts := fn_verdicts(v_limits, v_suspended, greatest(p_units - coalesce(v_lease.units, 0), 0), 'lease');
+  IF NOT fn_allowed(v_verdicts) THEN
+    RETURN fn_decision(v_limits, v_verdicts, v_suspended, p_account_id, p_resource, p_scope, p_units, 'lease', v_now)
+      || '{"lease_id":null,"renewed":false}';
   END IF;
   PERFORM fn_leases_mark_expired(p_account_id, p_resource, v_now);
   IF v_renewed THEN
@@ -47,9 +47,9 @@ BEGIN
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
   END IF;
   v_states := fn_entitlement_states(p_account_id, p_resource, p_scope, v_account.timezone, v_now, v_now, false);
-  PERFORM fn_touch_resource(p_account_id, p_resource, v_now, 'concurrency', v_states,
-    (SELECT bool_or(l.over > 0) FROM unnest(v_limits) l WHERE l.limit_kind_code = 'concurrency'));
-  RETURN fn_decision_after(v_decision, 'concurrency', v_states, v_limits, v_now)
+  PERFORM fn_touch_resource(p_account_id, p_resource, v_now, 'concurrency', v_states, v_limits[v_verdicts[1].n].over > 0);
+  RETURN fn_decision(fn_limits_after(v_limits, v_states, 'concurrency', v_now), v_verdicts, v_suspended,
+      p_account_id, p_resource, p_scope, p_units, 'lease', v_now)
     || jsonb_build_object('lease_id', v_lease.lease_id, 'renewed', v_renewed);
 END $$;
 COMMENT ON FUNCTION fn_lease_acquire IS

@@ -17,12 +17,13 @@ BEGIN
   SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
   IF v_result IS NOT NULL THEN
     -- A batch keeps no state with its keys: there it is the present one.
-    v_states := fn_usage_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now);
+    v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false);
     RETURN jsonb_build_object('state', fn_state_json(v_states, fn_draw_kind(v_states))) || v_result || jsonb_build_object('duplicate', true);
   END IF;
   p_item := fn_time_item(p_item, p_namespace, v_account.timezone, v_now);
   PERFORM fn_fail_with(p_item.error);
-  v_states := fn_usage_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, p_item.counted_at, v_now);
+  SELECT u.counted_at, u.states INTO p_item.counted_at, v_states
+  FROM fn_states_for_use(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, p_item.counted_at) u;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   PERFORM fn_fail_with(fn_negative_error(p_item, v_states));
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(ARRAY[p_item], v_states, v_limits) d;

@@ -10,18 +10,23 @@ DECLARE
   v_states entitlement_state[];
   v_from timestamptz;
   v_until timestamptz;
+  v_counts_now boolean;
 BEGIN
   FOREACH v_item IN ARRAY p_items LOOP
     v_item := fn_time_item(v_item, p_namespace, v_timezone, p_now);
     IF v_item.error IS NULL AND (v_states IS NULL OR v_item.quantity < 0 OR v_item.counted_at < v_from OR v_item.counted_at >= v_until) THEN
       v_settled := v_settled || fn_meter_pending(p_namespace, p_account_id, p_resource, v_pending, v_states, p_now);
       v_pending := '{}';
-      v_states := fn_usage_states(p_account_id, p_resource, p_scope, v_timezone, v_item.counted_at, p_now);
+      SELECT u.states, u.counted_at <> v_item.counted_at INTO v_states, v_counts_now
+      FROM fn_states_for_use(p_account_id, p_resource, p_scope, v_timezone, p_now, v_item.counted_at) u;
       SELECT s.valid_from, s.valid_until INTO v_from, v_until FROM fn_states_validity(v_states, p_account_id, p_resource, v_item.counted_at) s;
       v_item.error := fn_negative_error(v_item, v_states);
     END IF;
     IF v_item.error IS NULL THEN
       v_item.status := 'recorded';
+      IF v_counts_now THEN
+        v_item.counted_at := p_now;
+      END IF;
       v_pending := v_pending || v_item;
     ELSE
       v_item.status := 'invalid';

@@ -1,9 +1,10 @@
 CREATE OR REPLACE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS text
-LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN isfinite(p_instant) THEN to_char(p_instant AT TIME ZONE 'UTC',
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN CASE WHEN isfinite(p_instant) THEN to_char(p_instant AT TIME ZONE 'UTC',
     CASE WHEN date_trunc('second', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
          WHEN date_trunc('milliseconds', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
-         ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END) END
-$$;
+         ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END) END;
+END $$;
 COMMENT ON FUNCTION fn_rfc3339 IS
 'An instant as answers show it: RFC 3339 in UTC, no more fraction than it has. Null for null and for the infinities.';

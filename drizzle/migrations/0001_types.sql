@@ -14,7 +14,12 @@ CREATE TYPE entitlement_state AS (
   window_start timestamptz,
   window_end timestamptz,
   rolling_since timestamptz,
-  effective_end timestamptz
+  effective_end timestamptz,
+  priority int,
+  created_at timestamptz,
+  window_class text,
+  window_period interval,
+  window_anchor timestamptz
 );
 --> statement-breakpoint
 COMMENT ON TYPE entitlement_state IS 'One entitlement in force with what was used of it. covers: it covers the scope asked for. used may be negative (late reversals). overage includes what live reservations hold over. rolling_since: start of a rolling window, whose window_start and window_end are those of its billing month.';
@@ -86,3 +91,13 @@ CREATE TYPE usage_allocation AS (
 );
 --> statement-breakpoint
 COMMENT ON TYPE usage_allocation IS 'What a usage_item (n) draws on one entitlement.';
+--> statement-breakpoint
+CREATE TYPE limit_verdict AS (
+  n int,
+  asked numeric,
+  over numeric,
+  outcome text,
+  reason text
+);
+--> statement-breakpoint
+COMMENT ON TYPE limit_verdict IS 'What the n-th limit_state answers for the quantity it was asked for; over: how much of that goes beyond the headroom.';
