@@ -4,11 +4,10 @@ DECLARE
   v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_request ->> 'account_id');
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
   v_account_id uuid := fn_account_uuid(v_namespace, p_request ->> 'account_id');
-  v_result jsonb;
 BEGIN
-  v_result := fn_consume(v_namespace, v_account_id, fn_usage_item(v_namespace, v_type, v_account_id, p_request ->> 'scope',
-    (p_request ->> 'quantity')::numeric, p_request ->> 'unit', p_request ->> 'idempotency_key', NULL, p_request -> 'metadata', 'consume'));
-  RETURN v_result - 'entry_id' || jsonb_build_object('account_id', p_request ->> 'account_id',
-    'entry', fn_entry((v_result ->> 'entry_id')::uuid, p_request ->> 'account_id'));
+  RETURN fn_consume(v_namespace, v_account_id, p_request ->> 'account_id',
+      fn_usage_item(v_namespace, v_type, v_account_id, p_request ->> 'scope', (p_request ->> 'quantity')::numeric, p_request ->> 'unit',
+        p_request ->> 'idempotency_key', NULL, p_request -> 'metadata', 'consume'))
+    || jsonb_build_object('account_id', p_request ->> 'account_id');
 END $$;
 COMMENT ON FUNCTION api_consume IS 'POST /v1/consume: decision, entry, duplicate.';

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION fn_consume(p_namespace namespaces, p_account_id uuid, p_item usage_item) RETURNS jsonb
+CREATE OR REPLACE FUNCTION fn_consume(p_namespace namespaces, p_account_id uuid, p_account text, p_item usage_item) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
@@ -11,17 +11,20 @@ DECLARE
   v_states entitlement_state[];
   v_limits limit_state[];
   v_allocations usage_allocation[];
+  v_entry consumption_ledger;
 BEGIN
   PERFORM fn_fail_with(p_item.error);
   -- Without the row there is no entitlement: the denial is all there is to do, and it leaves nothing behind.
   IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
+    -- The key may have been used on another resource.
+    PERFORM fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
     RETURN fn_decide(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope,
-      fn_now(p_namespace.namespace_id), NULL, p_item.quantity, 'consume') || '{"entry_id":null,"duplicate":false}';
+      fn_now(p_namespace.namespace_id), NULL, p_item.quantity, 'consume') || '{"entry":null,"duplicate":false}';
   END IF;
   v_now := fn_now(p_namespace.namespace_id);
   v_result := fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
   IF v_result IS NOT NULL THEN
-    RETURN v_result || '{"duplicate":true}';
+    RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
   SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
   v_suspended := v_account.status = 'suspended';
@@ -36,17 +39,18 @@ BEGIN
     SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(ARRAY[p_item], v_states, v_limits) d;
     p_item := v_items[1];
     v_limits := fn_limits_after(v_limits, v_states, p_item.limit_kind_code, v_now);
-  ELSE
-    p_item.entry_id := NULL;
   END IF;
   v_result := fn_decision(v_limits, v_verdicts, v_suspended, p_account_id, p_item.resource_type_code, p_item.resource_scope,
-    p_item.quantity, 'consume', v_now) || jsonb_build_object('entry_id', p_item.entry_id);
-  IF p_item.entry_id IS NOT NULL THEN
-    PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash, v_result, v_now);
-    PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
-    PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_states, v_was_over);
+    p_item.quantity, 'consume', v_now);
+  IF v_items IS NULL THEN
+    RETURN v_result || '{"entry":null,"duplicate":false}';
   END IF;
-  RETURN v_result || '{"duplicate":false}';
+  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
+    v_result || jsonb_build_object('entry_id', p_item.entry_id), v_now);
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
+  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_states,
+    v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
+  RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS
-'Checks and records in one step: the decision with the counts after the write, entry_id (null when denied) and duplicate. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';
+'Checks and records in one step: the decision with the counts after the write, entry (null when denied) and duplicate. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';

@@ -47,7 +47,7 @@ BEGIN
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
   END IF;
   v_states := fn_entitlement_states(p_account_id, p_resource, p_scope, v_account.timezone, v_now, v_now, false);
-  PERFORM fn_touch_resource(p_account_id, p_resource, v_now, 'concurrency', v_states, v_limits[v_verdicts[1].n].over > 0);
+  PERFORM fn_touch_resource(p_account_id, p_resource, v_now, 'concurrency', v_states, true, v_limits[v_verdicts[1].n].over > 0);
   RETURN fn_decision(fn_limits_after(v_limits, v_states, 'concurrency', v_now), v_verdicts, v_suspended,
       p_account_id, p_resource, p_scope, p_units, 'lease', v_now)
     || jsonb_build_object('lease_id', v_lease.lease_id, 'renewed', v_renewed);

@@ -10,7 +10,7 @@ BEGIN
     end_status = CASE WHEN l.expires_at <= v_now THEN 'expired' ELSE p_status END,
     ended_at = least(l.expires_at, v_now), end_reason = p_reason
   WHERE l.lease_id = p_lease.lease_id RETURNING l.* INTO p_lease;
-  PERFORM fn_touch_resource(p_lease.account_id, p_lease.resource_type_code, v_now, '', NULL, NULL);
+  PERFORM fn_touch_resource(p_lease.account_id, p_lease.resource_type_code, v_now, '', NULL, false, false);
   RETURN p_lease;
 END $$;
 COMMENT ON FUNCTION fn_lease_end IS

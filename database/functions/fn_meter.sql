@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION fn_meter(p_namespace namespaces, p_account_id uuid, p_item usage_item) RETURNS jsonb
+CREATE OR REPLACE FUNCTION fn_meter(p_namespace namespaces, p_account_id uuid, p_account text, p_item usage_item) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
@@ -9,6 +9,7 @@ DECLARE
   v_limits limit_state[];
   v_was_over boolean;
   v_allocations usage_allocation[];
+  v_entry consumption_ledger;
 BEGIN
   PERFORM fn_fail_with(p_item.error);
   PERFORM fn_lock_resource(p_account_id, p_item.resource_type_code, true);
@@ -18,7 +19,8 @@ BEGIN
   IF v_result IS NOT NULL THEN
     -- A batch keeps no state with its keys: there it is the present one.
     v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false);
-    RETURN jsonb_build_object('state', fn_state_json(v_states, fn_draw_kind(v_states))) || v_result || jsonb_build_object('duplicate', true);
+    RETURN jsonb_build_object('state', fn_state_json(v_states, fn_draw_kind(v_states))) || v_result
+      || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
   p_item := fn_time_item(p_item, p_namespace, v_account.timezone, v_now);
   PERFORM fn_fail_with(p_item.error);
@@ -37,9 +39,9 @@ BEGIN
     'entry_id', p_item.entry_id,
     'state', fn_state_json(v_states, p_item.limit_kind_code));
   PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'meter', p_item.request_hash, v_result, v_now);
-  PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
-  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, coalesce(p_item.limit_kind_code, ''), v_states, coalesce(v_was_over, false));
-  RETURN v_result || jsonb_build_object('duplicate', false);
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
+  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, coalesce(p_item.limit_kind_code, ''), v_states, true, coalesce(v_was_over, false));
+  RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_meter IS
-'Records what happened, whatever the limits: {entry_id, state, duplicate}. Locks the resource. Errors: ME409 idempotency_conflict, negative_balance; ME400 invalid_parameter (occurred_at, quantity).';
+'Records what happened, whatever the limits: {entry_id, entry, state, duplicate}. Locks the resource. Errors: ME409 idempotency_conflict, negative_balance; ME400 invalid_parameter (occurred_at, quantity).';

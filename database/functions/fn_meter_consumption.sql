@@ -7,7 +7,7 @@ DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
 BEGIN
-  RETURN fn_meter(v_namespace, p_account_id, fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, p_unit_code,
+  RETURN fn_meter(v_namespace, p_account_id, p_account_id::text, fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, p_unit_code,
     p_idempotency_key, p_occurred_at, p_metadata, 'meter')) ->> 'entry_id';
 END $$;
 COMMENT ON FUNCTION fn_meter_consumption IS

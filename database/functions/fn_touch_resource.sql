@@ -1,11 +1,17 @@
 CREATE OR REPLACE FUNCTION fn_touch_resource(
-  p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_was_over boolean
+  p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_over boolean;
   v_ends_at timestamptz;
 BEGIN
+  IF NOT p_over THEN
+    -- Within the limit no clock starts, and what one says is not asked.
+    UPDATE resource_state s SET key_version = s.key_version + 1
+    WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+    RETURN;
+  END IF;
   SELECT coalesce(bool_or(greatest(s.used, 0) + s.held > s.quantity_limit), false),
          nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity')
   INTO v_over, v_ends_at
@@ -29,4 +35,4 @@ BEGIN
   WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
 END $$;
 COMMENT ON FUNCTION fn_touch_resource IS
-'After a write: bumps the version of an (account, resource) and keeps the grace clock of the kind that was drawn on ('''': of none). p_states: as they are now, in all scopes; p_was_over: whether the limit was exceeded before.';
+'After a write: bumps the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes.';

@@ -13,17 +13,27 @@ BEGIN
   v_item.original_quantity := trim_scale(p_quantity);
   v_item.original_unit_code := coalesce(p_unit, p_type.unit_code);
   v_item.unit_code := p_type.unit_code;
-  v_item.quantity := trim_scale(fn_convert_quantity(p_namespace.namespace_id, p_quantity, v_item.original_unit_code, p_type.unit_code));
-  v_item.error := CASE
-    WHEN coalesce(length(p_key), 0) NOT BETWEEN 1 AND 255 THEN
-      fn_error(400, 'invalid_parameter', 'idempotency_key must have 1 to 255 characters', 'idempotency_key')
-    WHEN p_quantity IS NOT NULL AND v_item.quantity IS NULL THEN
-      fn_error(400, 'unit_mismatch', format('unit %s cannot be converted to %s, the unit of the resource', to_json(p_unit), p_type.unit_code), 'unit')
-    WHEN v_item.quantity IS NULL OR v_item.quantity IN (0, 'NaN') OR abs(v_item.quantity) >= 1e15
-      OR v_item.quantity <> round(v_item.quantity, 6) OR (p_operation = 'consume' AND v_item.quantity < 0) THEN
-      fn_error(400, 'invalid_parameter', format('quantity must be %s 0, below 10^15 and have at most 6 decimals, also in %s, the unit of the resource',
-        CASE p_operation WHEN 'consume' THEN 'above' ELSE 'other than' END, p_type.unit_code), 'quantity')
-  END;
+  v_item.quantity := v_item.original_quantity;
+  IF v_item.original_unit_code <> p_type.unit_code THEN
+    v_item.quantity := trim_scale(fn_convert_quantity(p_namespace.namespace_id, p_quantity, v_item.original_unit_code, p_type.unit_code));
+    IF v_item.quantity IS NULL AND p_quantity IS NOT NULL THEN
+      v_item.error := fn_error(400, 'unit_mismatch',
+        format('unit %s cannot be converted to %s, the unit of the resource', to_json(p_unit), p_type.unit_code), 'unit');
+      RETURN v_item;
+    END IF;
+  END IF;
+  -- Also in the unit of the resource: NaN is above every number.
+  IF v_item.quantity IS NULL OR v_item.quantity = 0 OR abs(v_item.quantity) >= 1e15 OR scale(v_item.quantity) > 6
+    OR (p_operation = 'consume' AND v_item.quantity < 0) THEN
+    v_item.error := fn_error(400, 'invalid_parameter',
+      format('quantity must be %s 0, below 10^15 and have at most 6 decimals, also in %s, the unit of the resource',
+        CASE p_operation WHEN 'consume' THEN 'above' ELSE 'other than' END, p_type.unit_code), 'quantity');
+    RETURN v_item;
+  END IF;
+  IF p_key IS NULL OR length(p_key) NOT BETWEEN 1 AND 255 THEN
+    v_item.error := fn_error(400, 'invalid_parameter', 'idempotency_key must have 1 to 255 characters', 'idempotency_key');
+    RETURN v_item;
+  END IF;
   v_item.occurred_at := p_occurred_at;
   v_item.metadata := coalesce(nullif(p_metadata, 'null'), '{}');
   v_item.entry_id := fn_uuid7();

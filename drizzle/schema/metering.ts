@@ -4,8 +4,8 @@ import { bytea, instant, quantity, textC } from './columns.ts'
 
 /**
  * Append-only record of what was done; a correction is a reversal. No unique index beyond its id, so that it can be
- * partitioned by month. `counted_at` = `occurred_at`, or `recorded_at` of a late entry and of one that nothing covered when it occurred. `limit_kind_code` is what it
- * drew on; null when nothing was entitled.
+ * partitioned by month. `counted_at` = `occurred_at`, or `recorded_at` of a late entry and of one that nothing covered
+ * when it occurred. `limit_kind_code` is what it drew on; null when nothing was entitled.
  */
 export const consumptionLedger = pgTable(
   'consumption_ledger',

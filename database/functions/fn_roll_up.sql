@@ -1,0 +1,17 @@
+CREATE OR REPLACE FUNCTION fn_roll_up(
+  p_account_id uuid, p_resource text, p_bucket_id uuid, p_counted_at timestamptz, p_quantity numeric, p_overage numeric
+) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_slot int := 1 + floor(extract(epoch FROM p_counted_at))::bigint % 86400 / 900;
+BEGIN
+  INSERT INTO usage_rollups AS r (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
+  VALUES (p_account_id, p_resource, p_bucket_id, (p_counted_at AT TIME ZONE 'UTC')::date, p_quantity, p_overage,
+    array_fill(p_quantity, ARRAY[1], ARRAY[v_slot]), array_fill(p_overage, ARRAY[1], ARRAY[v_slot]))
+  ON CONFLICT (account_id, resource_type_code, bucket_id, day) DO UPDATE SET
+    quantity = r.quantity + excluded.quantity,
+    overage_quantity = r.overage_quantity + excluded.overage_quantity,
+    quarters[v_slot] = coalesce(r.quarters[v_slot], 0) + p_quantity,
+    overage_quarters[v_slot] = coalesce(r.overage_quarters[v_slot], 0) + p_overage;
+END $$;
+COMMENT ON FUNCTION fn_roll_up IS 'Adds a use to its quarter of an hour (1 to 96 of its UTC day), in its bucket.';

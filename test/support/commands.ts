@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto'
+import { type Answer, api, type Json, sqlAsWorker, sqlValue, token } from './sql.ts'
+
+/** What lies at a dotted path of an answer: `at(decision, 'window.end')`. */
+export function at(answer: Json, path: string): Json {
+  let found: Json | undefined = answer
+  for (const step of path.split('.')) {
+    if (typeof found !== 'object' || found === null) throw new Error(`nothing at ${path}`)
+    found = Array.isArray(found) ? found[Number(step)] : found[step]
+    if (found === undefined) throw new Error(`nothing at ${path}`)
+  }
+  return found
+}
+
+export function textAt(answer: Json, path: string): string {
+  const found = at(answer, path)
+  if (typeof found !== 'string') throw new Error(`no text at ${path}`)
+  return found
+}
+
+export function numberAt(answer: Json, path: string): number {
+  const found = at(answer, path)
+  if (typeof found !== 'number') throw new Error(`no number at ${path}`)
+  return found
+}
+
+export function listAt(answer: Json, path: string): Json[] {
+  const found = at(answer, path)
+  if (!Array.isArray(found)) throw new Error(`no list at ${path}`)
+  return found
+}
+
+export const keyed = (): { idempotency_key: string } => ({ idempotency_key: `key-${randomUUID()}` })
+
+/** A grant by hand; unless told otherwise 100 benchmark runs that never reset. */
+export function grant(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_entitlement_grant',
+    { account_id: account, resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 100, ...fields },
+    token(namespace),
+  )
+}
+
+/** A rule for one account, so that nobody else's answers change. */
+export function ruleFor(account: string | null, fields: Answer, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_rule_create',
+    { account_id: account, resource: 'benchmark_runs', limit_kind: 'cumulative', ...fields },
+    token(namespace),
+  )
+}
+
+export function consume(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_consume',
+    { ...keyed(), account_id: account, resource: 'benchmark_runs', quantity: 1, ...fields },
+    token(namespace),
+  )
+}
+
+export function meter(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_meter',
+    { ...keyed(), account_id: account, resource: 'benchmark_runs', quantity: 1, ...fields },
+    token(namespace),
+  )
+}
+
+export function acquire(account: string, holder: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_lease_acquire',
+    { account_id: account, resource: 'concurrent_users', holder, ...fields },
+    token(namespace),
+  )
+}
+
+export type Question = {
+  resource?: string
+  scope?: string | null
+  quantity?: number | string
+  purpose?: 'any' | 'consume' | 'lease' | 'assign'
+  at?: string
+}
+
+/** The decision of POST /v1/check, made in SQL. */
+export async function check(account: string, question: Question = {}, namespace = 'default'): Promise<Answer> {
+  const { resource = 'benchmark_runs', scope = null, quantity = 1, purpose = 'any', at: instant } = question
+  return await sqlValue<Answer>(
+    `select fn_decide(n, fn_account_uuid(n, $2), $3, $4, fn_now(n.namespace_id, statement_timestamp()), $5::timestamptz, $6::numeric, $7)
+     from namespaces n where n.namespace_id = $1`,
+    [namespace, account, resource, scope, instant ?? null, quantity, purpose],
+  )
+}
+
+/** The same at an exact instant of the namespace's clock: what a check at that moment would have answered. */
+export async function checkWhen(
+  now: string,
+  account: string,
+  question: Question = {},
+  namespace = 'default',
+): Promise<Answer> {
+  const { resource = 'benchmark_runs', scope = null, quantity = 1, purpose = 'any', at: instant = null } = question
+  return await sqlValue<Answer>(
+    `select fn_decide(n, fn_account_uuid(n, $2), $3, $4, $5::timestamptz, $6::timestamptz, $7::numeric, $8)
+     from namespaces n where n.namespace_id = $1`,
+    [namespace, account, resource, scope, now, instant, quantity, purpose],
+  )
+}
+
+/** The account's UUID, as its namespace maps it. */
+export function accountId(account: string, namespace = 'default'): Promise<string> {
+  return sqlValue<string>('select fn_account_uuid(n, $2) from namespaces n where n.namespace_id = $1', [
+    namespace,
+    account,
+  ])
+}
+
+export function setClock(namespace: string, now: string): Promise<Answer> {
+  return api('api_test_clock_set', { now }, token(namespace))
+}
+
+export function advanceClock(namespace: string, seconds: number): Promise<Answer> {
+  return api('api_test_clock_set', { advance_seconds: seconds }, token(namespace))
+}
