@@ -7,11 +7,12 @@ DECLARE
 BEGIN
   -- Credentials live in real time, whatever the namespace's clock says.
   IF p_credential ->> 'type' = 'key' THEN
-    SELECT k.key_id, k.namespace_id, k.scopes, k.last_used_at INTO v_key FROM api_keys k
+    SELECT n AS namespace, k.key_id, k.scopes, k.last_used_at INTO v_key
+    FROM api_keys k JOIN namespaces n USING (namespace_id)
     WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
     IF FOUND THEN
-      SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = v_key.namespace_id;
+      v_namespace := v_key.namespace;
       v_scopes := v_key.scopes;
       IF v_key.last_used_at IS NULL OR v_key.last_used_at < clock_timestamp() - interval '1 minute' THEN
         -- Never waited for: whoever is first this minute writes it.

@@ -53,7 +53,7 @@ BEGIN
     v_limit.window_end := v_shown_end;
     v_limit.over := v_over;
 
-    SELECT * INTO v_rule FROM fn_control_rule(p_namespace_id, p_account_id, p_resource, v_kind, v_plan_ids);
+    v_rule := fn_control_rule(p_namespace_id, p_account_id, p_resource, v_kind, v_plan_ids);
     IF v_rule.rule_id IS NOT NULL THEN
       v_limit.action := v_rule.limit_action_code;
       v_limit.warn_at_percent := v_rule.warn_at_percent;

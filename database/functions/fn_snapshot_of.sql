@@ -7,37 +7,41 @@ DECLARE
   v_limit limit_state;
   v_narrows timestamptz;
   v_widens timestamptz;
-  v_others boolean;
   v_start_at timestamptz;
-  v_ends_at timestamptz;
   v_key_version bigint;
+  v_absent jsonb := '{"any":"no_entitlement","consume":"no_entitlement","lease":"no_entitlement","assign":"no_entitlement"}';
 BEGIN
   FOREACH v_limit IN ARRAY coalesce(p_limits, '{}') LOOP
     v_kinds := v_kinds || fn_limit_snapshot(v_limit, p_suspended);
     v_narrows := least(v_narrows, v_limit.narrows_at);
     v_widens := least(v_widens, v_limit.widens_at);
+    IF v_limit.limit_kind_code = 'concurrency' THEN
+      v_widens := least(v_widens, (
+        SELECT min(l.expires_at) FROM concurrency_leases l
+        WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.ended_at IS NULL AND l.expires_at > p_at));
+    END IF;
+    IF v_limit.held > 0 THEN
+      v_widens := least(v_widens, (
+        SELECT min(r.expires_at) FROM reservations r
+        WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at > p_at));
+    END IF;
   END LOOP;
-  -- What starts may add a kind that denies, so it narrows as well as widens.
-  SELECT min(e.effective_start) FILTER (WHERE e.effective_start > p_at),
-         bool_or(e.effective_start > p_at OR e.effective_end <= p_at OR e.revoked_at <= p_at)
-  INTO v_start_at, v_others
-  FROM entitlements e WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource;
-  SELECT s.key_version, least(
-      (SELECT min(l.expires_at) FROM concurrency_leases l
-       WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.ended_at IS NULL AND l.expires_at > p_at),
-      (SELECT min(r.expires_at) FROM reservations r
-       WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at > p_at))
-  INTO v_key_version, v_ends_at
-  FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  IF EXISTS (SELECT FROM entitlements e WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource
+             AND (e.effective_start > p_at OR e.effective_end <= p_at OR e.revoked_at <= p_at)) THEN
+    v_absent := fn_absent_reasons(p_account_id, p_resource, p_scope, p_at);
+    -- What starts may add a kind that denies, so it narrows as well as widens.
+    SELECT min(e.effective_start) INTO v_start_at FROM entitlements e
+    WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource AND e.effective_start > p_at;
+  END IF;
+  SELECT s.key_version INTO v_key_version FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
   RETURN jsonb_build_object(
     'account_id', p_account_id, 'namespace', p_namespace.namespace_id, 'resource', p_resource, 'scope', p_scope,
     'config_version', p_namespace.config_version, 'key_version', coalesce(v_key_version, 0),
     'as_of', fn_rfc3339(p_at),
     'valid_until', fn_rfc3339(least(v_narrows, v_start_at)),
-    'improves_at', fn_rfc3339(least(v_widens, v_start_at, v_ends_at)),
+    'improves_at', fn_rfc3339(least(v_widens, v_start_at)),
     'on_error', coalesce((p_limits)[1].on_error, 'deny'), 'suspended', coalesce(p_suspended, false),
     'kinds', v_kinds,
-    'absent', CASE WHEN v_others THEN fn_absent_reasons(p_account_id, p_resource, p_scope, p_at)
-      ELSE '{"any":"no_entitlement","consume":"no_entitlement","lease":"no_entitlement","assign":"no_entitlement"}'::jsonb END);
+    'absent', v_absent);
 END $$;
 COMMENT ON FUNCTION fn_snapshot_of IS 'Renders the limits of one (account, resource, scope) as a snapshot.';

@@ -41,11 +41,11 @@ BEGIN
   VALUES (v_subscription_id, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity, v_start, v_end, v_start, v_now);
   INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
     window_type_code, priority, effective_start, effective_end, source_type, plan_id, plan_version, subscription_id, created_at)
-  SELECT fn_uuid7(), p_account_id, t.resource_type_code, t.resource_scope, t.limit_kind_code, t.quantity_allowed * p_quantity, t.unit_code,
+  SELECT fn_uuid7(), p_account_id, t.resource_type_code, t.resource_scope, t.limit_kind_code, trim_scale(round(t.quantity_allowed * p_quantity, 6)), t.unit_code,
     t.window_type_code, t.priority, v_start, least(v_start + make_interval(days => t.duration_days), v_end),
     'plan', v_plan.plan_id, v_plan.current_version, v_subscription_id, v_now
   FROM unnest(v_templates) t;
   RETURN v_result || jsonb_build_object('duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_subscribe IS
-'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. Quantities are multiplied by p_quantity; a trial ends after its trial_days, a template after its duration_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';
+'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. Quantities are multiplied by p_quantity, half up to 6 decimals; a trial ends after its trial_days, a template after its duration_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';

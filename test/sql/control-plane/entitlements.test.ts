@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest'
+import { accountId, advanceClock, at, check, consume, grant, ruleFor, setClock, textAt } from '../../support/commands.ts'
+import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
+
+const patch = (entitlement: Answer, fields: Answer, namespace = 'default') =>
+  api('api_entitlement_patch', { entitlement_id: at(entitlement, 'entitlement_id'), ...fields }, token(namespace))
+const revoke = (entitlement: Answer, namespace = 'default') =>
+  api('api_entitlement_revoke', { entitlement_id: at(entitlement, 'entitlement_id') }, token(namespace))
+const list = async (account: string, namespace = 'default') =>
+  (await api('api_entitlement_list', { account_id: account }, token(namespace)))['data'] as Answer[]
+
+describe('grant', () => {
+  it('gives the entitlement, defaults filled in', async () => {
+    const account = mintAccount()
+    expect(await grant(account, { quantity: 5, metadata: { why: 'promo' } })).toEqual({
+      entitlement_id: expect.any(String),
+      account_id: account,
+      resource: 'benchmark_runs',
+      scope: null,
+      limit_kind: 'cumulative',
+      quantity: 5,
+      unit: 'count',
+      window: 'none',
+      priority: 100,
+      effective_start: expect.any(String),
+      effective_end: null,
+      status: 'active',
+      source: { type: 'manual', plan_id: null, plan_version: null, subscription_id: null },
+      metadata: { why: 'promo' },
+      created_at: expect.any(String),
+      duplicate: false,
+    })
+  })
+
+  it('is in force from the moment it is made', async () => {
+    const account = mintAccount()
+    const entitlement = await grant(account)
+    expect(await check(account, { at: textAt(entitlement, 'effective_start') })).toMatchObject({ allowed: true })
+  })
+
+  it.each([
+    ['concurrency', 'calendar_month', null],
+    ['inventory', 'calendar_month', null],
+    ['time_access', 'rolling_30d', null],
+    ['cumulative', 'rolling_30d', 'rolling_30d'],
+  ])('%s with the window %s has the window %s', async (limitKind, window, shown) => {
+    expect(await grant(mintAccount(), { limit_kind: limitKind, window })).toMatchObject({ window: shown })
+  })
+
+  it.each([
+    [{ resource: 'nothing_such' }, 'unknown_resource', 'resource'],
+    [{ limit_kind: 'other' }, 'invalid_parameter', 'limit_kind'],
+    [{ window: 'fortnight' }, 'invalid_parameter', 'window'],
+    [{ unit: 'hours' }, 'unit_mismatch', 'unit'],
+    [{ effective_start: '2031-01-01T00:00:00Z', effective_end: '2031-01-01T00:00:00Z' }, 'invalid_parameter', 'effective_end'],
+    [{ effective_end: '2001-01-01T00:00:00Z' }, 'invalid_parameter', 'effective_end'],
+  ])('refuses %j', async (fields, code, param) => {
+    const account = mintAccount()
+    expect(await errorOf(grant(account, fields))).toMatchObject({ status: 400, code, param })
+    expect(await sql('select 1 from accounts where external_id = $1', [account])).toEqual([])
+  })
+
+  it('once per key', async () => {
+    const account = mintAccount()
+    const request = { idempotency_key: 'k', quantity: 5, window: 'calendar_month' }
+    const first = await grant(account, request)
+    expect(await grant(account, request)).toEqual({ ...first, duplicate: true })
+    for (const change of [{ quantity: 6 }, { window: 'none' }, { scope: 'us' }, { resource: 'gpu_hours' }, { priority: 1 }, { effective_end: '2091-01-01T00:00:00Z' }]) {
+      expect(await errorOf(grant(account, { ...request, ...change }))).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+    }
+    expect(await list(account)).toHaveLength(1)
+  })
+
+  it('from SQL: infinity and NaN are no quantities, a negative one neither', async () => {
+    const id = await accountId(mintAccount())
+    for (const quantity of ['NaN', 'Infinity', '-Infinity', '-1']) {
+      const insert = sql(`insert into entitlements (account_id, resource_type_code, limit_kind_code, quantity_allowed) values ($1, 'gpu_hours', 'cumulative', $2)`, [id, quantity])
+      await expect(insert).rejects.toThrow()
+    }
+  })
+})
+
+describe('patch', () => {
+  it('changes what it names and leaves the rest', async () => {
+    const account = mintAccount()
+    const entitlement = await grant(account, { quantity: 5, effective_end: '2091-01-01T00:00:00Z', priority: 3 })
+    expect(await patch(entitlement, { quantity: 7 })).toMatchObject({ quantity: 7, effective_end: '2091-01-01T00:00:00Z', priority: 3 })
+    expect(await patch(entitlement, { effective_end: null })).toMatchObject({ quantity: 7, effective_end: null })
+    expect(await patch(entitlement, { quantity: null, priority: 4 })).toMatchObject({ quantity: null, priority: 4, effective_end: null })
+    expect(await check(account)).toMatchObject({ limit: null })
+    expect(await errorOf(patch(entitlement, { effective_end: '2001-01-01T00:00:00Z' }))).toMatchObject({ status: 400, param: 'effective_end' })
+    expect(await errorOf(api('api_entitlement_patch', { entitlement_id: '00000000-0000-4000-8000-000000000000' }))).toMatchObject({ status: 404, param: 'entitlement_id' })
+  })
+
+  it('converts the new quantity as it did the first', async () => {
+    const account = mintAccount()
+    const entitlement = await grant(account, { resource: 'gpu_hours', quantity: 1, unit: 'days' })
+    await patch(entitlement, { quantity: 2 })
+    expect(await check(account, { resource: 'gpu_hours' })).toMatchObject({ limit: 48 })
+  })
+
+  it('what was used stays used', async () => {
+    const account = mintAccount()
+    const entitlement = await grant(account, { quantity: 5 })
+    await consume(account, { quantity: 4 })
+    await patch(entitlement, { quantity: 3 })
+    expect(await check(account, { quantity: 0 })).toMatchObject({ limit: 3, used: 4, remaining: 0 })
+  })
+})
+
+describe('revoke', () => {
+  it('ends it now; again changes nothing; it frees its key for nothing', async () => {
+    const account = mintAccount()
+    const entitlement = await grant(account)
+    const revoked = await revoke(entitlement)
+    expect(revoked).toMatchObject({ status: 'revoked' })
+    expect(await revoke(entitlement)).toEqual(revoked)
+    expect(await consume(account)).toMatchObject({ allowed: false, reason: 'revoked' })
+    expect(await errorOf(revoke({ entitlement_id: '00000000-0000-4000-8000-000000000000' }))).toMatchObject({ status: 404 })
+  })
+})
+
+describe('list', () => {
+  it('everything with its state, in one call', async () => {
+    const namespace = await mintNamespace()
+    await setClock(namespace, '2031-03-10T00:00:00Z')
+    const account = mintAccount()
+    const start = { effective_start: '2031-01-01T00:00:00Z' }
+    await grant(account, { ...start, window: 'calendar_month', quantity: 5, priority: 1 }, namespace)
+    await grant(account, { ...start, quantity: null, priority: 2, scope: 'us', effective_end: '2040-01-01T00:00:00Z' }, namespace)
+    await grant(account, { effective_start: '2031-04-01T00:00:00Z', quantity: 9, priority: 3 }, namespace)
+    await grant(account, { ...start, effective_end: '2031-02-01T00:00:00Z', quantity: 9, priority: 4 }, namespace)
+    await grant(account, { ...start, resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 2 }, namespace)
+    await grant(account, { ...start, resource: 'gpu_hours', window: 'rolling_30d', quantity: 2 }, namespace)
+    await grant(account, { ...start, resource: 'platform_access', limit_kind: 'time_access', quantity: null }, namespace)
+    await ruleFor(account, { action: 'overage' }, namespace)
+    await consume(account, { quantity: 7 }, namespace)
+    await consume(account, { quantity: 2, scope: 'us' }, namespace)
+    const month = { type: 'calendar_month', start: '2031-03-01T00:00:00Z', end: '2031-04-01T00:00:00Z' }
+    const zeros = { limit: 0, used: 0, held: 0, remaining: 0, overage_quantity: 0, window: null, resets_at: null }
+    expect((await list(account, namespace)).map((row) => [row['resource'], row['status'], row['state']])).toEqual([
+      ['benchmark_runs', 'active', { limit: 5, used: 7, held: 0, remaining: 0, overage_quantity: 2, window: month, resets_at: month.end }],
+      ['benchmark_runs', 'active', { limit: null, used: 2, held: 0, remaining: null, overage_quantity: 0, window: { type: 'none', start: start.effective_start, end: '2040-01-01T00:00:00Z' }, resets_at: null }],
+      ['benchmark_runs', 'scheduled', zeros],
+      ['benchmark_runs', 'expired', zeros],
+      ['concurrent_users', 'active', { ...zeros, limit: 2, remaining: 2 }],
+      ['gpu_hours', 'active', { ...zeros, limit: 2, remaining: 2, window: { type: 'rolling_30d', start: expect.stringMatching(/^2031-02-08T00:0/), end: null } }],
+      ['platform_access', 'active', { ...zeros, limit: null, remaining: null }],
+    ])
+    await advanceClock(namespace, 3600)
+    await revoke((await list(account, namespace))[0] ?? {}, namespace)
+    expect((await list(account, namespace))[0]).toMatchObject({ status: 'revoked', state: zeros })
+  })
+
+  it('of an account that was never seen is empty', async () => {
+    expect(await list(mintAccount())).toEqual([])
+  })
+})

@@ -1,0 +1,135 @@
+import { exports } from 'cloudflare:workers'
+import { sign } from 'hono/jwt'
+import { afterEach, inject } from 'vitest'
+import type { EdgeStores } from './edge-stores.ts'
+
+const stores = inject<EdgeStores>('edge')
+export const devKey = stores.devKey
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+export type JsonObject = { [key: string]: Json }
+
+export type Reply = {
+  status: number
+  headers: Headers
+  /** An empty object when the answer is not a JSON object. */
+  body: JsonObject
+  text: string
+}
+
+export type CallOptions = {
+  /** An API key or a token; without one no Authorization is sent. */
+  bearer?: string
+  headers?: Record<string, string>
+}
+
+/** One request to the Worker. A body that is a string is sent as it is, any other as JSON. */
+export async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
+  const headers = new Headers(options.headers)
+  if (options.bearer !== undefined) headers.set('Authorization', `Bearer ${options.bearer}`)
+  if (body !== undefined && !headers.has('Content-Type')) headers.set('Content-Type', 'application/json')
+  const response = await exports.default.fetch(`https://mec.test${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, body: objectIn(text), text }
+}
+
+function objectIn(text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : {}
+  } catch {
+    return {}
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A token of the Worker's own secret, an hour valid. `claims` replace the usual ones, `undefined` leaves one out. */
+export function mintToken(namespace: string, scope = 'admin', claims: Record<string, unknown> = {}): Promise<string> {
+  const exp = Math.floor(Date.now() / 1000) + 3600
+  return sign({ ns: namespace, scope, exp, ...claims }, stores.jwtSecret, 'HS256')
+}
+
+export type Namespace = {
+  name: string
+  /** An API key with the scope admin. */
+  key: string
+  /** A token with the scope admin. */
+  token: string
+  /** As `call`, with the namespace's key. */
+  call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
+}
+
+/** A namespace of its own, so that its clock, look-ups, plans, rules and accounts are nobody else's. */
+export async function mintNamespace(options: { sandbox?: boolean; rawUuids?: boolean } = {}): Promise<Namespace> {
+  const name = `t-${crypto.randomUUID().slice(0, 18)}`
+  await sql('insert into namespaces (namespace_id, is_sandbox, raw_uuids) values ($1, $2::boolean, $3::boolean)', [
+    name,
+    options.sandbox ?? true,
+    options.rawUuids ?? false,
+  ])
+  const token = await mintToken(name)
+  const created = await call('POST', '/v1/keys', { name: 'test', scopes: ['admin'] }, { bearer: token })
+  const key = created.body['secret']
+  if (typeof key !== 'string') throw new Error(`no key: ${created.status} ${created.text}`)
+  return { name, key, token, call: (method, path, body, given) => call(method, path, body, { bearer: key, ...given }) }
+}
+
+export const mintAccount = (): string => `acct-${crypto.randomUUID()}`
+
+/** Rows of one statement as the database's owner, past the Worker's proxy. Values come as Postgres writes them in JSON. */
+export async function sql<Row extends JsonObject>(query: string, params: Json[] = []): Promise<Row[]> {
+  const response = await fetch(stores.ownerEndpoint, {
+    method: 'POST',
+    headers: { 'Neon-Connection-String': stores.ownerUrl },
+    body: JSON.stringify({ query, params }),
+  })
+  const answer = await response.json<{ rows: Row[]; message?: string }>()
+  if (!response.ok) throw new Error(`${answer.message}: ${query}`)
+  return answer.rows
+}
+
+/** How many requests the Worker sends to Postgres, and to Redis, while `work` runs. */
+export async function countRequests(work: () => Promise<unknown>): Promise<{ neon: number; upstash: number }> {
+  const before = [await requestsSeen(neonControl), await requestsSeen(upstashControl)] as const
+  await work()
+  const after = [await requestsSeen(neonControl), await requestsSeen(upstashControl)] as const
+  return { neon: after[0] - before[0], upstash: after[1] - before[1] }
+}
+
+async function requestsSeen(control: string): Promise<number> {
+  const response = await fetch(`${control}/stats`)
+  return (await response.json<{ requests: number }>()).requests
+}
+
+const neonControl = `${new URL(stores.neonEndpoint).origin}/__local`
+const upstashControl = `${new URL(stores.upstashUrl).origin}/__local`
+
+/** What goes wrong on purpose, as in local/faults.ts. Cleared after each test. */
+export type Faults = {
+  delay?: { ms: number; requests?: number } | null
+  dropBefore?: { requests?: number } | null
+  error?: { status: number; requests?: number } | null
+  dropAfter?: { requests?: number } | null
+}
+
+export const breakPostgres = (faults: Faults): Promise<void> => setFaults(neonControl, faults)
+export const breakRedis = (faults: Faults): Promise<void> => setFaults(upstashControl, faults)
+
+async function setFaults(control: string, faults: Faults): Promise<void> {
+  const response = await fetch(`${control}/faults`, { method: 'POST', body: JSON.stringify(faults) })
+  if (!response.ok) throw new Error(await response.text())
+  await response.body?.cancel()
+}
+
+afterEach(async () => {
+  for (const control of [neonControl, upstashControl]) {
+    await (await fetch(`${control}/faults`, { method: 'DELETE' })).body?.cancel()
+  }
+})
