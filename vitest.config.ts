@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
+import { edgeProject } from './test/support/edge.project.ts'
 import { oldestPostgres } from './test/support/oldest-postgres.ts'
+
+/** Suites that start whole stacks, or break what they share: one after the other, and one file at a time. */
+const alone = (groupOrder: number) => ({ maxWorkers: 1, sequence: { groupOrder } })
 
 const database = { globalSetup: 'test/support/database.setup.ts' }
 
@@ -13,7 +17,9 @@ export default defineConfig({
       ...(existsSync(`${oldestPostgres}/initdb`)
         ? [{ test: { name: 'sql-15', include: ['test/sql/**/*.test.ts'], ...database } }]
         : []),
-      { test: { name: 'local', include: ['test/local/**/*.test.ts'] } },
+      edgeProject,
+      { test: { name: 'local', include: ['test/local/**/*.test.ts'], ...alone(2) } },
+      { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...alone(3) } },
     ],
   },
 })

@@ -38,11 +38,14 @@ export function parseStat(stat: string): { state: string; parentPid: number; gro
 
 async function fromPs(pid: number): Promise<ProcessInfo | undefined> {
   try {
-    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'ppid=,command=', '-p', String(pid)])
-    const [, parentPid, commandLine] = /^\s*(\d+)\s+(.+)$/m.exec(stdout) ?? []
-    return commandLine === undefined || commandLine.includes('<defunct>')
-      ? undefined
-      : { parentPid: Number(parentPid), commandLine }
+    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'ppid=,lstart=,command=', '-p', String(pid)], {
+      env: { ...process.env, LC_ALL: 'C' },
+    })
+    // lstart is `Sat Nov 21 21:08:00 2026`.
+    const [, parentPid, startTime, commandLine] =
+      /^\s*(\d+)\s+(\w+\s+\w+\s+\d+\s+[\d:]+\s+\d+)\s+(.+)$/m.exec(stdout) ?? []
+    if (startTime === undefined || commandLine === undefined || commandLine.includes('<defunct>')) return undefined
+    return { parentPid: Number(parentPid), startTime, commandLine }
   } catch {
     return undefined
   }

@@ -14,7 +14,9 @@ BEGIN
     RAISE serialization_failure USING MESSAGE = 'another namespace has just taken one of these UUIDs: try again';
   END IF;
   INSERT INTO resource_state (account_id, resource_type_code)
-  SELECT DISTINCT i.account_id, i.resource_type_code COLLATE "C" FROM unnest(v_items) i WHERE i.error IS NULL
+  SELECT DISTINCT i.account_id, i.resource_type_code COLLATE "C" FROM unnest(v_items) i
+  WHERE i.error IS NULL
+    AND NOT EXISTS (SELECT FROM resource_state s WHERE s.account_id = i.account_id AND s.resource_type_code = i.resource_type_code)
   ORDER BY 1, 2 ON CONFLICT DO NOTHING;
   PERFORM FROM resource_state s
   WHERE (s.account_id, s.resource_type_code) IN (SELECT i.account_id, i.resource_type_code FROM unnest(v_items) i WHERE i.error IS NULL)

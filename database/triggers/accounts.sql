@@ -1,7 +1,10 @@
 CREATE OR REPLACE FUNCTION fn_account_appears() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO accounts (account_id) VALUES (NEW.account_id) ON CONFLICT DO NOTHING;
+  -- Looked for first: the insert alone would wait for whoever is changing the account, and that waits for the resource.
+  IF NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = NEW.account_id) THEN
+    INSERT INTO accounts (account_id) VALUES (NEW.account_id) ON CONFLICT DO NOTHING;
+  END IF;
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION fn_account_appears IS 'Accounts appear by themselves on first use; one that SQL names first belongs to the namespace default.';

@@ -17,7 +17,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_rule_fill IS 'Completes a rule: its namespace is its account''s, else its plan''s, else default. ME400 unknown_resource, invalid_parameter.';
 
-CREATE OR REPLACE TRIGGER control_rules_fill BEFORE INSERT ON control_rules
+CREATE OR REPLACE TRIGGER control_rules_fill BEFORE INSERT OR UPDATE ON control_rules
 FOR EACH ROW EXECUTE FUNCTION fn_rule_fill();
 
 CREATE OR REPLACE FUNCTION fn_rule_changed() RETURNS trigger

@@ -298,6 +298,7 @@ CREATE TABLE "control_rules" (
 	"rule_id" uuid PRIMARY KEY DEFAULT gen_random_uuid() NOT NULL,
 	"namespace_id" text DEFAULT null NOT NULL,
 	"account_id" uuid,
+	"account_key" uuid GENERATED ALWAYS AS (coalesce(account_id, '00000000-0000-0000-0000-000000000000')) STORED NOT NULL,
 	"plan_id" text,
 	"resource_type_code" text COLLATE "C" NOT NULL,
 	"limit_kind_code" text NOT NULL,
@@ -382,5 +383,5 @@ CREATE INDEX "subscriptions_by_account" ON "subscriptions" USING btree ("account
 CREATE INDEX "concurrency_leases_open" ON "concurrency_leases" USING btree ("account_id","resource_type_code") WHERE "concurrency_leases"."ended_at" is null;--> statement-breakpoint
 CREATE INDEX "concurrency_leases_by_account" ON "concurrency_leases" USING btree ("account_id","lease_id");--> statement-breakpoint
 CREATE INDEX "concurrency_leases_by_namespace" ON "concurrency_leases" USING btree ("namespace_id","lease_id");--> statement-breakpoint
-CREATE INDEX "control_rules_by_resource" ON "control_rules" USING btree ("namespace_id","resource_type_code","account_id");--> statement-breakpoint
+CREATE INDEX "control_rules_by_resource" ON "control_rules" USING btree ("namespace_id","resource_type_code","account_key");--> statement-breakpoint
 CREATE INDEX "reservations_open" ON "reservations" USING btree ("account_id","resource_type_code") WHERE "reservations"."ended_at" is null;

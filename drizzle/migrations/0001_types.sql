@@ -24,6 +24,13 @@ CREATE TYPE entitlement_state AS (
 --> statement-breakpoint
 COMMENT ON TYPE entitlement_state IS 'One entitlement in force with what was used of it. covers: it covers the scope asked for. used may be negative (late reversals). overage includes what live reservations hold over. rolling_since: start of a rolling window, whose window_start and window_end are those of its billing month.';
 --> statement-breakpoint
+CREATE TYPE entitlement_view AS (
+  states entitlement_state[],
+  others boolean
+);
+--> statement-breakpoint
+COMMENT ON TYPE entitlement_view IS 'The entitlements of an (account, resource) in force, and whether there are others.';
+--> statement-breakpoint
 CREATE TYPE limit_state AS (
   limit_kind_code text,
   quantity_limit numeric,

@@ -10,6 +10,8 @@ export const controlRules = pgTable(
     /** Null on insert: the trigger fills in the account's namespace, else `default`. */
     namespaceId: text('namespace_id').notNull().default(sql`null`),
     accountId: uuid('account_id'),
+    /** The account, or zero: so that one index range holds an account's own rules and those of all accounts. */
+    accountKey: uuid('account_key').notNull().generatedAlwaysAs(sql`coalesce(account_id, '00000000-0000-0000-0000-000000000000')`),
     planId: text('plan_id'),
     resourceTypeCode: textC('resource_type_code').notNull(),
     limitKindCode: text('limit_kind_code').notNull(),
@@ -25,7 +27,7 @@ export const controlRules = pgTable(
     ruleNumber: bigint('rule_number', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
   },
   (t) => [
-    index('control_rules_by_resource').on(t.namespaceId, t.resourceTypeCode, t.accountId),
+    index('control_rules_by_resource').on(t.namespaceId, t.resourceTypeCode, t.accountKey),
     check('control_rules_warn', sql`${t.warnAtPercent} > 0 and ${t.warnAtPercent} <= 100`),
     check('control_rules_overage', sql`${t.overageMultiplier} >= 0 and ${t.overageCap} >= 0`),
     check('control_rules_grace', sql`${t.gracePercent} >= 0 and ${t.graceSeconds} >= 0`),

@@ -25,25 +25,51 @@ export interface Caller {
   readonly namespaceHint: string
 }
 
+/** What a key says of itself. */
+interface KnownKey {
+  readonly hash: string
+  readonly namespaceHint: string
+}
+
+/** How many keys an isolate remembers to be ours; their number has no bound, its memory has. */
+const MAX_KNOWN_KEYS = 1000
+
 /** Tells who calls, without any I/O. @throws Failure 401 for whatever can be refused without asking Postgres. */
 export type Authenticate = (authorization: string | undefined, requestId: string) => Promise<Caller>
 
 /** `nowMs`: the wall clock, in milliseconds since 1970. */
 export function createAuthenticate(secrets: Secrets, nowMs: () => number): Authenticate {
   const keys = importOnce(secrets)
+  /** Only keys with a valid check, so that made-up ones cannot push others out. Whether they still live, Postgres says. */
+  const known = new Map<string, KnownKey>()
+
+  async function knownKey(key: string): Promise<KnownKey> {
+    const found = known.get(key)
+    if (found) return found
+    const read = await readKey(key)
+    if (known.size >= MAX_KNOWN_KEYS) known.clear()
+    known.set(key, read)
+    return read
+  }
+
+  async function readKey(key: string): Promise<KnownKey> {
+    const { pepper, devKeyHash } = await keys()
+    const hash = await sha256Hex(key)
+    const isDevKey = devKeyHash !== null && equalInConstantTime(hash, devKeyHash)
+    const namespaceHint = isDevKey ? DEV_KEY_NAMESPACE : await namespaceOfKey(key, pepper)
+    if (namespaceHint === null) throw unauthenticated('This API key is not valid.')
+    return { hash, namespaceHint }
+  }
 
   return async function authenticate(authorization, requestId) {
     const token = BEARER.exec(authorization ?? '')?.[1]
     if (!token) throw unauthenticated('Send an API key or a token as "Authorization: Bearer …".')
-    const { pepper, jwtKeys, devKeyHash } = await keys()
     // A JWT has dots; a key, the development key included, has none.
     if (!token.includes('.')) {
-      const hash = await sha256Hex(token)
-      const isDevKey = devKeyHash !== null && equalInConstantTime(hash, devKeyHash)
-      const namespaceHint = isDevKey ? DEV_KEY_NAMESPACE : await namespaceOfKey(token, pepper)
-      if (namespaceHint === null) throw unauthenticated('This API key is not valid.')
+      const { hash, namespaceHint } = await knownKey(token)
       return { credential: { type: 'key', hash, request_id: requestId }, namespaceHint }
     }
+    const { jwtKeys } = await keys()
     const claims = await verifiedClaims(token, jwtKeys, Math.floor(nowMs() / 1000))
     if (!claims) throw unauthenticated('This token is not valid, or not any more.')
     const account = claims.sub ?? null

@@ -15,13 +15,13 @@ export function createReadInput<Input extends z.ZodObject, Answer extends z.ZodT
   const withBody = hasBody(contract.method)
 
   return async function readInput(request) {
-    const { pathname, searchParams } = new URL(request.url)
-    const query = parseQuery(searchParams)
+    const query = request.url.includes('?') ? parseQuery(new URL(request.url).searchParams) : {}
     const body = withBody ? await readBody(request, contract) : {}
     if (withBody) refuseNames(query, Object.keys(query))
     const given = withBody ? withIdempotencyKey(body, request, contract.idempotency) : query
     refuseNames(given, names)
-    const parsed = check(contract.input, { ...given, ...parsePath(pathname, segments) })
+    const inPath = names.length > 0 ? parsePath(new URL(request.url).pathname, segments) : {}
+    const parsed = check(contract.input, { ...given, ...inPath })
     if (!parsed.success) throw failureOfIssues(parsed.error)
     return parsed.data
   }

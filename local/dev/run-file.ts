@@ -1,4 +1,4 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, copyFile, link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { processInfo } from '../process-info.ts'
 import { CannotStart } from './cannot-start.ts'
@@ -41,11 +41,7 @@ export async function takeRunFile(path: string): Promise<RunFile> {
   let leftBehind: RunState | undefined
   for (let attempt = 1; ; attempt++) {
     await writeFile(own, JSON.stringify(state), { mode: 0o600 })
-    // With its content at once: nobody ever reads a half-written one.
-    const taken = await link(own, path).then(
-      () => true,
-      () => false,
-    )
+    const taken = await claim(own, path)
     await rm(own, { force: true })
     if (taken) break
     if (attempt === ATTEMPTS) throw new CannotStart(`${path} cannot be taken: remove it if no MEC runs on that folder`)
@@ -75,13 +71,28 @@ export async function readLiveRun(path: string): Promise<RunState | undefined> {
   return state !== undefined && (await isRunning(state)) ? state : undefined
 }
 
+/** Puts a file in place unless there is one. With its content at once: nobody ever reads a half-written one. */
+async function claim(own: string, path: string): Promise<boolean> {
+  try {
+    await link(own, path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    // File systems without hard links: hardly ever half-written.
+    return copyFile(own, path, constants.COPYFILE_EXCL).then(
+      () => true,
+      () => false,
+    )
+  }
+}
+
 /** Of several who see the same stale file one gets to remove it; whoever moved a newer one puts it back. */
 async function moveAway(path: string, staleText: string): Promise<boolean> {
   const aside = `${path}.stale.${process.pid}`
   try {
     await rename(path, aside)
     const stale = (await readFile(aside, 'utf8')) === staleText
-    if (!stale) await link(aside, path)
+    if (!stale) await claim(aside, path)
     return stale
   } catch {
     return false

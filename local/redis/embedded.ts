@@ -28,6 +28,7 @@ export async function startEmbedded({ port = 0 }: RedisOptions): Promise<Running
   return {
     port: address.port,
     engineName: 'js-redis-server',
+    pid: undefined,
     async stop() {
       if (!server.listening) return
       const closed = once(server, 'close')

@@ -13,6 +13,8 @@ export type RedisOptions = {
 export type RunningRedis = {
   port: number
   engineName: 'redis-server' | 'valkey-server' | 'js-redis-server'
+  /** Of the server; undefined for the embedded one, which is in this process. */
+  pid: number | undefined
   /** Resolves once nothing listens any more. Its data are gone. May be called twice. */
   stop(): Promise<void>
 }

@@ -55,6 +55,7 @@ export async function startServer({ name, path }: Server, { dataDir, port }: Red
       return {
         port: actualPort,
         engineName: name,
+        pid: child.pid,
         async stop() {
           process.off('exit', killNow)
           // Nothing of its data is wanted, so nothing is lost by not asking politely.

@@ -3,10 +3,11 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { migrate } from '../../database/migrate.ts'
 import { withClient, withScratchDatabase } from '../support/scratch.ts'
+import { sql } from '../support/sql.ts'
 
 /**
  * The guide that the product was specified in: each of its statements runs as written and does what its comment says.
- * Only the placeholder ids are replaced, and the plans that a chapter presumes are inserted first.
+ * Only the placeholder ids are replaced; the plans that it presumes are among the sample plans.
  */
 const guide = await readFile(new URL('guide/003.md', import.meta.url), 'utf8')
 
@@ -23,8 +24,8 @@ const USER = placeholders['user-uuid-here'] ?? ''
 const blocks = new Map<string, string>()
 for (const section of guide.split(/^(?=#{2,3} )/m)) {
   const heading = section.slice(0, section.indexOf('\n')).replace(/^#+ /, '')
-  for (const [, sql = ''] of section.matchAll(/```sql\n(.*?)```/gs)) {
-    const filled = Object.entries(placeholders).reduce((text, [from, to]) => text.replaceAll(`'${from}'`, `'${to}'`), sql)
+  for (const [, block = ''] of section.matchAll(/```sql\n(.*?)```/gs)) {
+    const filled = Object.entries(placeholders).reduce((text, [from, to]) => text.replaceAll(`'${from}'`, `'${to}'`), block)
     blocks.set(heading, (blocks.get(heading) ?? '') + filled)
   }
 }
@@ -39,7 +40,7 @@ type Run = {
   query: (text: string, values?: unknown[]) => Promise<pg.QueryResultRow[]>
 }
 
-async function chapter(heading: string, work: (run: Run) => Promise<void>, presumed = ''): Promise<void> {
+async function chapter(heading: string, work: (run: Run) => Promise<void>): Promise<void> {
   const text = blocks.get(heading)
   if (text === undefined) throw new Error(`the guide has no SQL under ${heading}`)
   covered.add(heading)
@@ -47,13 +48,12 @@ async function chapter(heading: string, work: (run: Run) => Promise<void>, presu
   await withScratchDatabase(async (connectionString) => {
     await migrate({ connectionString })
     await withClient(connectionString, async (client) => {
-      if (presumed !== '') await client.query(presumed)
       const run = async (statement: string) => (await client.query<pg.QueryResultRow>(statement)).rows
       const upTo: Run['upTo'] = async (until, replace = {}) => {
         for (;;) {
           const statement = statements.shift()
           if (statement === undefined) throw new Error(`no statement with ${until} is left`)
-          const rows = await run(Object.entries(replace).reduce((sql, [from, to]) => sql.replaceAll(from, to), statement))
+          const rows = await run(Object.entries(replace).reduce((text, [from, to]) => text.replaceAll(from, to), statement))
           if (statement.includes(until)) return rows
         }
       }
@@ -64,7 +64,7 @@ async function chapter(heading: string, work: (run: Run) => Promise<void>, presu
           while (statements.length > 0) rows = await run(statements.shift() ?? '')
           return rows
         },
-        query: async (sql, values) => (await client.query<pg.QueryResultRow>(sql, values)).rows,
+        query: async (statement, values) => (await client.query<pg.QueryResultRow>(statement, values)).rows,
       })
       expect(statements).toEqual([])
     })
@@ -205,15 +205,11 @@ describe('its quick reference', () => {
     ['limit_kinds', 'Limit Kinds'],
     ['window_types', 'Window Types'],
     ['limit_actions', 'Limit Actions'],
-  ])('the codes of %s exist', (table, heading) =>
-    withScratchDatabase(async (connectionString) => {
-      await migrate({ connectionString })
-      const section = guide.slice(guide.indexOf(`### ${heading}`)).split(/^#{2,3} /m)[1] ?? ''
-      const codes = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, code]) => code)
-      expect(codes.length).toBeGreaterThanOrEqual(4)
-      const column = { limit_kinds: 'limit_kind_code', window_types: 'window_type_code', limit_actions: 'limit_action_code' }[table]
-      const rows = await withClient(connectionString, async (client) => (await client.query<{ code: string }>(`select ${column} as code from ${table}`)).rows)
-      expect(rows.map((row) => row.code)).toEqual(expect.arrayContaining(codes))
-    }),
-  )
+  ])('the codes of %s exist', async (table, heading) => {
+    const section = guide.slice(guide.indexOf(`### ${heading}`)).split(/^#{2,3} /m)[1] ?? ''
+    const codes = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, code]) => code)
+    expect(codes.length).toBeGreaterThanOrEqual(4)
+    const rows = await sql<{ code: string }>(`select ${table.slice(0, -1)}_code as code from ${table}`)
+    expect(rows.map((row) => row.code)).toEqual(expect.arrayContaining(codes))
+  })
 })

@@ -5,6 +5,23 @@ import type { EdgeStores } from './edge-stores.ts'
 
 const configPath = fileURLToPath(new URL('../../wrangler.toml', import.meta.url))
 
+/**
+ * All that the Worker under test fetches passes here: the local servers may be reached, nothing else. In workerd rather
+ * than in Node, so that a connection that a server cuts is one that is cut, not a 500.
+ */
+const outbound = {
+  name: 'outbound',
+  compatibilityDate: '2026-11-01',
+  modules: true,
+  script: `export default {
+    fetch(request) {
+      const { hostname, href } = new URL(request.url)
+      if (hostname !== '127.0.0.1') throw new Error('no way out of the tests to ' + href)
+      return fetch(request)
+    }
+  }`,
+}
+
 /** Tests that run in workerd, in the same isolate as the Worker, with real stores behind it. */
 export const edgeProject: TestProjectConfiguration = {
   plugins: [
@@ -20,8 +37,8 @@ export const edgeProject: TestProjectConfiguration = {
             KEY_PEPPER: stores.keyPepper,
             MEC_DEV_KEY: stores.devKey,
           },
-          // Straight to the local servers, so that a connection that they cut is cut; and nowhere else.
-          outboundService: { network: { allow: ['local'], deny: [] } },
+          outboundService: 'outbound',
+          workers: [outbound],
         },
       }
     }),

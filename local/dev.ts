@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CannotStart, reasonOf } from './dev/cannot-start.ts'
+import { parseSettings } from './dev/settings.ts'
+import { startStack } from './dev/stack.ts'
+import { isRunning } from './process-info.ts'
+
+/** Ctrl-C in a terminal reaches us twice, once of it through npm: only a later one is a second one. */
+const SECOND_SIGNAL_AFTER_MS = 700
+/** How long a stop waits for the step of the start that is under way. */
+const STEP_BUDGET_MS = 1_500
+/** From the first signal to the end of this process, whatever happens. */
+const STOP_BUDGET_MS = 4_500
+const PARENT_EVERY_MS = 500
+
+const stops: (() => void | Promise<void>)[] = []
+const stopping = new AbortController()
+let ready = false
+
+async function main(): Promise<void> {
+  // Whoever reads our output may go away before us.
+  process.stdout.on('error', () => {})
+  process.on('uncaughtException', (error) => void fail(error))
+  const started = run()
+  stopOnSignal(started)
+  await started.catch(fail)
+}
+
+async function run(): Promise<void> {
+  const settings = parseSettings(process.env)
+  const stack = await startStack(settings, (stop) => stops.push(stop), stopping.signal)
+  ready = true
+  console.log(stack.greeting)
+  void stack.lost.then((what) => fail(new CannotStart(`${what} ended unexpectedly, so the rest was stopped`)))
+}
+
+/** Says why, and ends with 1; unless we are on our way out, when whatever fails fails for that reason. */
+async function fail(error: unknown): Promise<void> {
+  if (stopping.signal.aborted) return
+  stopping.abort()
+  console.error(`MEC ${ready ? 'stops' : 'cannot start'}: ${reasonOf(error)}`)
+  if (!(error instanceof CannotStart) && process.env['DEBUG']) console.error(error)
+  await finish(1)
+}
+
+function stopOnSignal(started: Promise<void>): void {
+  let first: number | undefined
+  const onSignal = () => {
+    const now = performance.now()
+    if (first === undefined) {
+      first = now
+      stopping.abort()
+      void Promise.race([started.catch(() => {}), sleep(STEP_BUDGET_MS)]).then(() => finish(0))
+    } else if (now - first > SECOND_SIGNAL_AFTER_MS) {
+      process.exit(1)
+    }
+  }
+  // Not SIGHUP: `nohup` has it ignored. Without that it kills us, and the warden cleans up.
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(onSignal)
+}
+
+/** A killed npm cannot pass its signal on. */
+function onParentGone(callback: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(async () => {
+    if (process.ppid === parent && (await isRunning(parent))) return
+    clearInterval(timer)
+    callback()
+  }, PARENT_EVERY_MS)
+  timer.unref()
+}
+
+/** Stops what was started and ends. What will not stop is left to the exit hooks and to the warden. */
+async function finish(exitCode: number): Promise<never> {
+  const clean = await Promise.race([stopAll(), sleep(STOP_BUDGET_MS - STEP_BUDGET_MS, false)])
+  process.exit(clean ? exitCode : 1)
+}
+
+/** Stops everything that was started, the last first. @returns false when something would not stop */
+async function stopAll(): Promise<boolean> {
+  let clean = true
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) {
+    try {
+      await stop()
+    } catch (error) {
+      clean = false
+      console.error(`MEC did not stop cleanly: ${reasonOf(error)}`)
+    }
+  }
+  return clean
+}
+
+await main()

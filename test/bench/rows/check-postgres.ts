@@ -1,0 +1,19 @@
+import { account, grantAll } from '../support/accounts.ts'
+import { duel, p50 } from '../support/duel.ts'
+import type { Bench, Row } from '../support/row.ts'
+
+const what = '/check from Postgres'
+
+async function run(bench: Bench) {
+  await grantAll(bench)
+  const { url, headers } = await bench.cloud.mec()
+  // No staler than now: from the database, whatever other tiers there are.
+  const body = (number: number) =>
+    JSON.stringify({ account_id: account(number), resource: 'benchmark_runs', quantity: 1, max_staleness_ms: 0 })
+  const check = { url: new URL('/v1/check', url).href, headers, status: 200, body }
+  const bare = { url: await bench.cloud.baseline('select-one'), headers, status: 200, body }
+  const result = await duel(bench, what, check, bare)
+  return [p50(result, { what: `${what}: p50`, against: 'select 1', goal: { atMost: 1.5 } }), result.upstream]
+}
+
+export const checkPostgres: Row = { name: 'check-postgres', run }

@@ -1,0 +1,43 @@
+import type { Bench } from './row.ts'
+
+/** Enough that four connections rarely meet on one account's lock. */
+export const ACCOUNTS = 64
+
+/** Far above what a run can use up. */
+const LIMIT = 1_000_000_000
+
+export const account = (number: number) => `org_${number % ACCOUNTS}`
+
+/** What the baselines' tables call the same account. */
+export const accountUuid = (number: number) => `00000000-0000-4000-8000-${String(number % ACCOUNTS).padStart(12, '0')}`
+
+/** Gives each account a monthly limit, over HTTP; again is no harm. */
+export async function grantAll({ cloud }: Bench): Promise<void> {
+  const { url, headers } = await cloud.mec()
+  for (let number = 0; number < ACCOUNTS; number++) {
+    const response = await fetch(new URL('/v1/entitlements', url), {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        idempotency_key: `grant-${number}`,
+        account_id: account(number),
+        resource: 'benchmark_runs',
+        limit_kind: 'cumulative',
+        quantity: LIMIT,
+        window: 'calendar_month',
+      }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`no grant: ${response.status} ${text}`)
+  }
+}
+
+/** The baselines' own tables: a ledger like ours, to the last index, and a counter for each account. */
+export async function createBareTables({ cloud }: Bench): Promise<void> {
+  const uuids = Array.from({ length: ACCOUNTS }, (_, number) => `('${accountUuid(number)}', 0)`)
+  await cloud.sql(`
+    CREATE TABLE IF NOT EXISTS bench_ledger (LIKE consumption_ledger INCLUDING ALL);
+    CREATE TABLE IF NOT EXISTS bench_counter (account_id uuid PRIMARY KEY, used numeric NOT NULL) WITH (fillfactor = 70);
+    GRANT SELECT, INSERT, UPDATE ON bench_ledger, bench_counter TO mec_worker;
+    INSERT INTO bench_counter VALUES ${uuids.join(',')} ON CONFLICT DO NOTHING`)
+}

@@ -1,0 +1,34 @@
+import type { Cloud } from './cloud.ts'
+import type { Load } from './load.ts'
+import type { Comparison } from './statistics.ts'
+
+/** How much is done: all of it, or as little as shows that everything runs. */
+export type Effort = 'full' | 'quick'
+
+export type Bench = { cloud: Cloud; load: Load; effort: Effort }
+
+/** A bound on the ratio; `report` is measured and not judged. */
+export type Goal = { atMost: number } | { atLeast: number } | { equals: number } | 'report'
+
+export type Result = {
+  what: string
+  against: string
+  unit: string
+  goal: Goal
+  /** Of short measurements only what is counted is judged, never what is timed. */
+  counted: boolean
+} & Comparison
+
+/** One comparison of DESIGN.md's table, or several that share their set-up. */
+export type Row = {
+  /** For `--only`. */
+  name: string
+  run(bench: Bench): Promise<Result[]>
+}
+
+export function isMissed({ goal, ratio }: Result): boolean {
+  if (goal === 'report') return false
+  if ('atMost' in goal) return !(ratio <= goal.atMost)
+  if ('atLeast' in goal) return !(ratio >= goal.atLeast)
+  return ratio !== goal.equals
+}
