@@ -7,7 +7,7 @@ const here = new URL('.', import.meta.url)
 const migrationsFolder = new URL('../drizzle/migrations', here).pathname
 
 /** The SQL files in the order in which a database takes them, the generated migrations left out. */
-async function repeatableFiles(): Promise<string[]> {
+export async function repeatableFiles(): Promise<string[]> {
   const folder = async (name: string) => (await readdir(new URL(name, here))).sort().map((file) => `${name}/${file}`)
   return ['storage.sql', ...(await folder('functions')), ...(await folder('triggers')), 'roles.sql', 'seed.sql']
 }

@@ -40,10 +40,10 @@ BEGIN
          overage + coalesce(sum(a.overage_quantity), 0)
   INTO quantity, overage
   FROM (
-    SELECT a.* FROM consumption_allocations a
+    SELECT a.included_quantity, a.overage_quantity, a.excess_quantity FROM consumption_allocations a
     WHERE a.bucket_id = p_bucket_id AND a.counted_at > p_after AND a.counted_at <= p_to AND a.counted_at < v_first
     UNION ALL
-    SELECT a.* FROM consumption_allocations a
+    SELECT a.included_quantity, a.overage_quantity, a.excess_quantity FROM consumption_allocations a
     WHERE a.bucket_id = p_bucket_id AND a.counted_at >= greatest(v_first, v_last) AND a.counted_at <= p_to
   ) a;
 END $$;

@@ -7,10 +7,10 @@ DECLARE
   v_result jsonb;
   v_verdicts limit_verdict[];
   v_was_over boolean;
-  v_items usage_item[];
+  v_allowed boolean;
   v_states entitlement_state[];
   v_limits limit_state[];
-  v_allocations usage_allocation[];
+  v_drawn record;
   v_entry consumption_ledger;
 BEGIN
   PERFORM fn_fail_with(p_item.error);
@@ -31,24 +31,25 @@ BEGIN
   v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false);
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
-  IF fn_allowed(v_verdicts) THEN
+  v_allowed := fn_allowed(v_verdicts);
+  IF v_allowed THEN
     p_item.occurred_at := v_now;
     p_item.counted_at := v_now;
     p_item.is_late := false;
     v_was_over := v_limits[1].over > 0;
-    SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(ARRAY[p_item], v_states, v_limits) d;
-    p_item := v_items[1];
-    v_limits := fn_limits_after(v_limits, v_states, p_item.limit_kind_code, v_now);
+    v_drawn := fn_draw(ARRAY[p_item], v_states, v_limits);
+    p_item := v_drawn.items[1];
+    v_limits := fn_limits_after(v_limits, v_drawn.states, p_item.limit_kind_code, v_now);
   END IF;
   v_result := fn_decision(v_limits, v_verdicts, v_suspended, p_account_id, p_item.resource_type_code, p_item.resource_scope,
     p_item.quantity, 'consume', v_now);
-  IF v_items IS NULL THEN
+  IF NOT v_allowed THEN
     RETURN v_result || '{"entry":null,"duplicate":false}';
   END IF;
   PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
     v_result || jsonb_build_object('entry_id', p_item.entry_id), v_now);
-  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
-  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_states,
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
+  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
     v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;

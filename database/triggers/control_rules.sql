@@ -37,5 +37,8 @@ CREATE OR REPLACE TRIGGER control_rules_inserted AFTER INSERT ON control_rules
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_rule_changed();
 CREATE OR REPLACE TRIGGER control_rules_updated AFTER UPDATE ON control_rules
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_rule_changed();
+-- What a rule concerned before, if it was another account or resource.
+CREATE OR REPLACE TRIGGER control_rules_left AFTER UPDATE ON control_rules
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_rule_changed();
 CREATE OR REPLACE TRIGGER control_rules_deleted AFTER DELETE ON control_rules
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_rule_changed();

@@ -58,5 +58,8 @@ CREATE OR REPLACE TRIGGER entitlements_inserted AFTER INSERT ON entitlements
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
 CREATE OR REPLACE TRIGGER entitlements_updated AFTER UPDATE ON entitlements
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
+-- What it was an entitlement to before, if it was to something else.
+CREATE OR REPLACE TRIGGER entitlements_left AFTER UPDATE ON entitlements
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
 CREATE OR REPLACE TRIGGER entitlements_deleted AFTER DELETE ON entitlements
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();

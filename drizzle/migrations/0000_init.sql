@@ -373,7 +373,7 @@ ALTER TABLE "plan_versions" ADD CONSTRAINT "plan_versions_namespace_id_plan_id_p
 ALTER TABLE "subscriptions" ADD CONSTRAINT "subscriptions_namespace_id_plan_id_plan_version_plan_versions_namespace_id_plan_id_plan_version_fk" FOREIGN KEY ("namespace_id","plan_id","plan_version") REFERENCES "public"."plan_versions"("namespace_id","plan_id","plan_version") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_keys_by_namespace" ON "api_keys" USING btree ("namespace_id","created_at","key_id");--> statement-breakpoint
 CREATE INDEX "audit_log_by_namespace" ON "audit_log" USING btree ("namespace_id","audit_id");--> statement-breakpoint
-CREATE INDEX "consumption_allocations_by_bucket" ON "consumption_allocations" USING btree ("bucket_id","counted_at");--> statement-breakpoint
+CREATE INDEX "consumption_allocations_by_bucket" ON "consumption_allocations" USING btree ("bucket_id","counted_at","included_quantity","overage_quantity","excess_quantity");--> statement-breakpoint
 CREATE INDEX "consumption_ledger_by_resource" ON "consumption_ledger" USING btree ("account_id","resource_type_code","occurred_at","entry_id");--> statement-breakpoint
 CREATE INDEX "consumption_ledger_by_namespace" ON "consumption_ledger" USING btree ("namespace_id","occurred_at","entry_id");--> statement-breakpoint
 CREATE INDEX "consumption_ledger_reversals" ON "consumption_ledger" USING btree ("account_id","resource_type_code","recorded_at") WHERE "consumption_ledger"."entry_kind" = 'reversal';--> statement-breakpoint

@@ -61,7 +61,14 @@ export const consumptionAllocations = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.entryId, t.entitlementId] }),
-    index('consumption_allocations_by_bucket').on(t.bucketId, t.countedAt),
+    // With the quantities, so that the edges of a rolling window are read from the index alone.
+    index('consumption_allocations_by_bucket').on(
+      t.bucketId,
+      t.countedAt,
+      t.includedQuantity,
+      t.overageQuantity,
+      t.excessQuantity,
+    ),
   ],
 )
 
