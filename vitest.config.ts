@@ -6,7 +6,8 @@ import { oldestPostgres } from './test/support/oldest-postgres.ts'
 /** Suites that start whole stacks, or break what they share: one after the other, and one file at a time. */
 const alone = (groupOrder: number) => ({ maxWorkers: 1, sequence: { groupOrder } })
 
-const database = { globalSetup: 'test/support/database.setup.ts' }
+// Properties, races and fresh databases take a while on a busy machine; nothing here waits for time to pass.
+const database = { globalSetup: 'test/support/database.setup.ts', testTimeout: 60_000 }
 
 export default defineConfig({
   test: {

@@ -7,6 +7,7 @@ DECLARE
   v_template jsonb;
   v_index int := 0;
   v_before jsonb;
+  v_created boolean;
 BEGIN
   IF coalesce((p_request ->> 'is_trial')::boolean, false) AND p_request ->> 'trial_days' IS NULL THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'a trial needs trial_days', 'trial_days');
@@ -14,6 +15,7 @@ BEGIN
   INSERT INTO plans (namespace_id, plan_id, plan_name, created_at, updated_at)
   VALUES (v_namespace.namespace_id, p_request ->> 'plan_id', p_request ->> 'name', v_now, v_now)
   ON CONFLICT DO NOTHING;
+  v_created := FOUND;
   -- One change of a plan at a time.
   SELECT p.* INTO v_plan FROM plans p
   WHERE p.namespace_id = v_namespace.namespace_id AND p.plan_id = p_request ->> 'plan_id' FOR UPDATE;
@@ -38,8 +40,8 @@ BEGIN
       WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
       DELETE FROM plan_versions p
       WHERE p.namespace_id = v_plan.namespace_id AND p.plan_id = v_plan.plan_id AND p.plan_version = v_plan.current_version + 1;
-    ELSIF v_before = '[]' AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.namespace_id = v_plan.namespace_id AND s.plan_id = v_plan.plan_id) THEN
-      -- A plan's first grants are its first version.
+    ELSIF v_created THEN
+      -- A new plan's grants are its first version.
       UPDATE plan_entitlement_templates t SET plan_version = v_plan.current_version
       WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
       DELETE FROM plan_versions p

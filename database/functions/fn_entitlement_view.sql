@@ -58,5 +58,5 @@ BEGIN
   END IF;
   RETURN ROW(v_states, v_others);
 END $$;
-COMMENT ON FUNCTION fn_entitlement_states IS
+COMMENT ON FUNCTION fn_entitlement_view IS
 'The entitlements of an (account, resource) that are in force at p_at, of all kinds and scopes, in draw order: priority, longer scope, earlier end, older. Counters are those of the windows that hold p_at as they stand now, rolling windows end now; with p_as_of everything is as it was, or will be, at p_at. others: whether there are any that are not in force.';

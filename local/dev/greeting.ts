@@ -4,7 +4,7 @@ export type Greeting = { port: number; devKey: string; redis: string; logs: stri
 export function greeting({ port, devKey, redis, logs, startedAt }: Greeting): string {
   const url = `http://127.0.0.1:${port}`
   const post = (path: string, body: object) =>
-    `curl -sS ${url}${path} -H 'Authorization: Bearer ${devKey}' -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
+    `curl -sS -w '\\n' ${url}${path} -H 'Authorization: Bearer ${devKey}' -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
   const asked = { account_id: 'demo', resource: 'benchmark_runs' }
   // Another key at each start: pasted again after a restart it is another use.
   const idempotency_key = `demo-${startedAt.toISOString()}`

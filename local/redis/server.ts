@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path'
 import { freePort } from '../free-port.ts'
 import { isRunning, processInfo } from '../process-info.ts'
 import { waitUntil } from '../wait-until.ts'
-import type { RedisOptions, RunningRedis } from './engine.ts'
+import type { RedisOptions, RunningRedis } from './types.ts'
 
 type Server = { name: 'redis-server' | 'valkey-server'; path: string }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { migrate } from '../../database/migrate.ts'
 import { withClient, withScratchDatabase } from '../support/scratch.ts'
@@ -25,7 +25,10 @@ const blocks = new Map<string, string>()
 for (const section of guide.split(/^(?=#{2,3} )/m)) {
   const heading = section.slice(0, section.indexOf('\n')).replace(/^#+ /, '')
   for (const [, block = ''] of section.matchAll(/```sql\n(.*?)```/gs)) {
-    const filled = Object.entries(placeholders).reduce((text, [from, to]) => text.replaceAll(`'${from}'`, `'${to}'`), block)
+    const filled = Object.entries(placeholders).reduce(
+      (text, [from, to]) => text.replaceAll(`'${from}'`, `'${to}'`),
+      block,
+    )
     blocks.set(heading, (blocks.get(heading) ?? '') + filled)
   }
 }
@@ -53,7 +56,9 @@ async function chapter(heading: string, work: (run: Run) => Promise<void>): Prom
         for (;;) {
           const statement = statements.shift()
           if (statement === undefined) throw new Error(`no statement with ${until} is left`)
-          const rows = await run(Object.entries(replace).reduce((text, [from, to]) => text.replaceAll(from, to), statement))
+          const rows = await run(
+            Object.entries(replace).reduce((text, [from, to]) => text.replaceAll(from, to), statement),
+          )
           if (statement.includes(until)) return rows
         }
       }
@@ -88,8 +93,12 @@ describe('the guide, statement by statement', () => {
         { resource: 'platform_access', kind: 'time_access', quantity: null, lasts: { days: 14 } },
       ])
       expect(await query(`${checked}($1, 'platform_access')`, [USER])).toMatchObject([{ allowed: true }])
-      expect(await query(`${checked}($1, 'benchmark_runs', null, 51)`, [USER])).toMatchObject([{ allowed: false, quantity_limit: '50' }])
-      expect(await query('select namespace_id from accounts where account_id = $1', [USER])).toEqual([{ namespace_id: 'metrum-insights' }])
+      expect(await query(`${checked}($1, 'benchmark_runs', null, 51)`, [USER])).toMatchObject([
+        { allowed: false, quantity_limit: '50' },
+      ])
+      expect(await query('select namespace_id from accounts where account_id = $1', [USER])).toEqual([
+        { namespace_id: 'metrum-insights' },
+      ])
       const [later] = await query(
         `select fn_decide(n, $1, 'platform_access', null, now() + interval '14 days', null, 1, 'any') ->> 'reason' as reason from namespaces n where namespace_id = 'metrum-insights'`,
         [USER],
@@ -123,10 +132,14 @@ describe('the guide, statement by statement', () => {
       expect(await query(`${checked}($1, 'benchmark_runs', null, 1000000)`, [CUSTOMER])).toEqual([
         { allowed: true, reason: 'within_limit', quantity_limit: null, used: '1', remaining: null },
       ])
-      expect(await query('select idempotency_key, quantity from consumption_ledger')).toEqual([{ idempotency_key: 'run_12345', quantity: '1' }])
+      expect(await query('select idempotency_key, quantity from consumption_ledger')).toEqual([
+        { idempotency_key: 'run_12345', quantity: '1' },
+      ])
       expect(await query('select billable_quantity from entitlement_windows')).toEqual([{ billable_quantity: '1' }])
       // A run reported twice counts once.
-      const again = await query(`select fn_meter_consumption('run_12345', '${CUSTOMER}'::UUID, 'benchmark_runs', 1, 'count')`)
+      const again = await query(
+        `select fn_meter_consumption('run_12345', '${CUSTOMER}'::UUID, 'benchmark_runs', 1, 'count')`,
+      )
       expect(again).toEqual(metered)
     }))
 
@@ -134,43 +147,79 @@ describe('the guide, statement by statement', () => {
     chapter('2.2 Included Allowance + Overage', async ({ rest, query }) => {
       await rest()
       await query("select fn_provision_plan_entitlements($1, 'starter-50')", [CUSTOMER])
-      const decisions: [number, string][] = [[39, 'within_limit'], [40, 'near_limit'], [50, 'near_limit'], [51, 'over_limit_overage']]
+      const decisions: [number, string][] = [
+        [39, 'within_limit'],
+        [40, 'near_limit'],
+        [50, 'near_limit'],
+        [51, 'over_limit_overage'],
+      ]
       for (const [quantity, reason] of decisions) {
-        expect(await query(`${checked}($1, 'benchmark_runs', null, $2)`, [CUSTOMER, quantity])).toMatchObject([{ allowed: true, reason, quantity_limit: '50' }])
+        expect(await query(`${checked}($1, 'benchmark_runs', null, $2)`, [CUSTOMER, quantity])).toMatchObject([
+          { allowed: true, reason, quantity_limit: '50' },
+        ])
       }
       await query("select fn_meter_consumption('m', $1, 'benchmark_runs', 53)", [CUSTOMER])
-      expect(await query('select included_quantity, overage_quantity, billable_quantity, billable_amount from entitlement_windows')).toMatchObject([
+      expect(
+        await query(
+          'select included_quantity, overage_quantity, billable_quantity, billable_amount from entitlement_windows',
+        ),
+      ).toMatchObject([
         { included_quantity: '50', overage_quantity: '3', billable_quantity: '3', billable_amount: '30.00' },
       ])
-      expect(await query("select resource_type_code, quantity_allowed, window_type_code from plan_entitlement_templates where plan_id = 'starter-50'")).toEqual([
-        { resource_type_code: 'benchmark_runs', quantity_allowed: '50', window_type_code: 'calendar_month' },
-      ])
+      expect(
+        await query(
+          "select resource_type_code, quantity_allowed, window_type_code from plan_entitlement_templates where plan_id = 'starter-50'",
+        ),
+      ).toEqual([{ resource_type_code: 'benchmark_runs', quantity_allowed: '50', window_type_code: 'calendar_month' }])
     }))
 
   it('3.1 named users: a seat is assigned, of five', () =>
     chapter('3.1 Named Users (Inventory Model)', async ({ upTo, query }) => {
-      expect(await upTo('fn_check_entitlement')).toMatchObject([{ allowed: true, quantity_limit: '5', used: '0', remaining: '5', limit_kind_code: 'inventory' }])
+      expect(await upTo('fn_check_entitlement')).toMatchObject([
+        { allowed: true, quantity_limit: '5', used: '0', remaining: '5', limit_kind_code: 'inventory' },
+      ])
       await upTo('fn_meter_consumption')
-      expect(await query(`${checked}($1, 'named_users', null, 4)`, [ORG])).toMatchObject([{ allowed: true, used: '1', remaining: '4' }])
-      expect(await query(`${checked}($1, 'named_users', null, 5)`, [ORG])).toMatchObject([{ allowed: false, reason: 'limit_exceeded' }])
+      expect(await query(`${checked}($1, 'named_users', null, 4)`, [ORG])).toMatchObject([
+        { allowed: true, used: '1', remaining: '4' },
+      ])
+      expect(await query(`${checked}($1, 'named_users', null, 5)`, [ORG])).toMatchObject([
+        { allowed: false, reason: 'limit_exceeded' },
+      ])
     }))
 
   it('3.2 floating users: logging in takes a seat, logging out gives it back', () =>
     chapter('3.2 Concurrent/Floating Users (Concurrency Model)', async ({ upTo, query }) => {
       const [lease] = await upTo('fn_acquire_lease')
-      expect(lease).toMatchObject({ granted: true, reason: 'within_limit', quantity_limit: '3', used: '1', remaining: '2' })
-      expect(await query("select expires_at - acquired_at = interval '480 minutes' as right from concurrency_leases")).toEqual([{ right: true }])
-      for (const holder of ['b', 'c']) await query('select * from fn_acquire_lease($1, $2, null, $3, 480)', [ORG, 'concurrent_users', holder])
-      expect(await query("select granted from fn_acquire_lease($1, 'concurrent_users', null, 'd', 480)", [ORG])).toEqual([{ granted: false }])
-      expect(await upTo('fn_release_lease', { "'lease-uuid'": `'${lease?.['lease_id']}'` })).toEqual([{ fn_release_lease: true }])
-      expect(await query("select granted from fn_acquire_lease($1, 'concurrent_users', null, 'd', 480)", [ORG])).toEqual([{ granted: true }])
+      expect(lease).toMatchObject({
+        granted: true,
+        reason: 'within_limit',
+        quantity_limit: '3',
+        used: '1',
+        remaining: '2',
+      })
+      expect(
+        await query("select expires_at - acquired_at = interval '480 minutes' as right from concurrency_leases"),
+      ).toEqual([{ right: true }])
+      for (const holder of ['b', 'c'])
+        await query('select * from fn_acquire_lease($1, $2, null, $3, 480)', [ORG, 'concurrent_users', holder])
+      expect(
+        await query("select granted from fn_acquire_lease($1, 'concurrent_users', null, 'd', 480)", [ORG]),
+      ).toEqual([{ granted: false }])
+      expect(await upTo('fn_release_lease', { "'lease-uuid'": `'${lease?.['lease_id']}'` })).toEqual([
+        { fn_release_lease: true },
+      ])
+      expect(
+        await query("select granted from fn_acquire_lease($1, 'concurrent_users', null, 'd', 480)", [ORG]),
+      ).toEqual([{ granted: true }])
     }))
 
   it('4 inventory: up to 10 configurations', () =>
     chapter('4. Inventory Limits', async ({ upTo, query }) => {
       expect(await upTo('fn_check_entitlement')).toMatchObject([{ allowed: true, remaining: '10' }])
       await upTo('fn_meter_consumption')
-      expect(await query(`${checked}($1, 'server_configs', null, 9)`, [ORG])).toMatchObject([{ allowed: true, used: '1', remaining: '9' }])
+      expect(await query(`${checked}($1, 'server_configs', null, 9)`, [ORG])).toMatchObject([
+        { allowed: true, used: '1', remaining: '9' },
+      ])
       expect(await query(`${checked}($1, 'server_configs', null, 10)`, [ORG])).toMatchObject([{ allowed: false }])
     }))
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Answer, api, type Json, sqlAsWorker, sqlValue, token } from './sql.ts'
+import { type Answer, api, type Json, sqlValue, token } from './sql.ts'
 
 /** What lies at a dotted path of an answer: `at(decision, 'window.end')`. */
 export function at(answer: Json, path: string): Json {

@@ -33,6 +33,8 @@ export const edgeProject: TestProjectConfiguration = {
           bindings: {
             DATABASE_URL: stores.workerUrl,
             NEON_FETCH_ENDPOINT: stores.neonEndpoint,
+            UPSTASH_REDIS_REST_URL: stores.upstashUrl,
+            UPSTASH_REDIS_REST_TOKEN: stores.upstashToken,
             JWT_SECRET: stores.jwtSecret,
             KEY_PEPPER: stores.keyPepper,
             MEC_DEV_KEY: stores.devKey,

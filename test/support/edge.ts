@@ -1,13 +1,12 @@
 import { exports } from 'cloudflare:workers'
 import { sign } from 'hono/jwt'
-import { afterEach, inject } from 'vitest'
+import { afterEach, expect, inject } from 'vitest'
 import type { EdgeStores } from './edge-stores.ts'
+import type { Json, JsonObject } from './json-path.ts'
+import { createAnswerCheck, type Document, parseDocument } from './openapi.ts'
 
 const stores = inject<EdgeStores>('edge')
 export const devKey = stores.devKey
-
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-export type JsonObject = { [key: string]: Json }
 
 export type Reply = {
   status: number
@@ -23,7 +22,10 @@ export type CallOptions = {
   headers?: Record<string, string>
 }
 
-/** One request to the Worker. A body that is a string is sent as it is, any other as JSON. */
+/**
+ * One request to the Worker. A body that is a string is sent as it is, any other as JSON. Every answer is held to the
+ * OpenAPI document.
+ */
 export async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
   const headers = new Headers(options.headers)
   if (options.bearer !== undefined) headers.set('Authorization', `Bearer ${options.bearer}`)
@@ -34,7 +36,32 @@ export async function call(method: string, path: string, body?: unknown, options
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: objectIn(text), text }
+  const { status } = response
+  const answer = objectIn(text)
+  await expectDocumented({ method, path, status, headers: response.headers, body: answer })
+  return { status, headers: response.headers, body: answer, text }
+}
+
+/** What describes the service is no part of what it describes. */
+const UNDOCUMENTED = new Set(['/openapi.json', '/docs'])
+let documented: { document: Document; check: ReturnType<typeof createAnswerCheck> } | undefined
+
+/** The document that the Worker serves, and the check of answers against it. */
+export async function openApi(): Promise<NonNullable<typeof documented>> {
+  if (!documented) {
+    const document = parseDocument(await (await exports.default.fetch('https://mec.test/openapi.json')).json())
+    documented = { document, check: createAnswerCheck(document) }
+  }
+  return documented
+}
+
+/** Fails when an answer is not one that the OpenAPI document has for this request. */
+export async function expectDocumented(observed: Parameters<ReturnType<typeof createAnswerCheck>>[0]): Promise<void> {
+  const path = observed.path.split('?')[0] ?? ''
+  if (UNDOCUMENTED.has(path)) return
+  const { check } = await openApi()
+  const faults = check({ ...observed, path })
+  expect(faults, `${observed.method} ${path} ${observed.status} ${JSON.stringify(observed.body)}`).toEqual([])
 }
 
 function objectIn(text: string): JsonObject {

@@ -6,7 +6,9 @@ import { inject } from 'vitest'
  * Runs work on an empty database of its own, on the same cluster, and drops it afterwards.
  * @param work gets the owner's connection string.
  */
-export async function withScratchDatabase<Result>(work: (connectionString: string) => Promise<Result>): Promise<Result> {
+export async function withScratchDatabase<Result>(
+  work: (connectionString: string) => Promise<Result>,
+): Promise<Result> {
   const name = `scratch_${randomUUID().replaceAll('-', '')}`
   const admin = new pg.Client({ connectionString: inject('ownerUrl') })
   await admin.connect()
@@ -25,7 +27,10 @@ export async function withScratchDatabase<Result>(work: (connectionString: strin
 }
 
 /** A client on a connection string, ended afterwards. */
-export async function withClient<Result>(connectionString: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+export async function withClient<Result>(
+  connectionString: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
   const client = new pg.Client({ connectionString })
   await client.connect()
   try {

@@ -1,11 +1,11 @@
-import { account, grantAll } from '../support/accounts.ts'
+import { account, prepareAccounts } from '../support/accounts.ts'
 import { duel, p50 } from '../support/duel.ts'
 import type { Bench, Row } from '../support/row.ts'
 
 const what = '/check from Postgres'
 
 async function run(bench: Bench) {
-  await grantAll(bench)
+  await prepareAccounts(bench)
   const { url, headers } = await bench.cloud.mec()
   // No staler than now: from the database, whatever other tiers there are.
   const body = (number: number) =>

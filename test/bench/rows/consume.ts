@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { account, accountUuid, createBareTables, grantAll } from '../support/accounts.ts'
+import { account, accountUuid, createBareTables, prepareAccounts } from '../support/accounts.ts'
 import { duel, p50, rate } from '../support/duel.ts'
 import type { Bench, Row } from '../support/row.ts'
 
@@ -7,7 +7,7 @@ const what = '/consume'
 const against = 'INSERT + UPDATE in one statement'
 
 async function run(bench: Bench) {
-  await grantAll(bench)
+  await prepareAccounts(bench)
   await createBareTables(bench)
   const { url, headers } = await bench.cloud.mec()
   const consume = {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { account, accountUuid, createBareTables, grantAll } from '../support/accounts.ts'
+import { account, accountUuid, createBareTables, prepareAccounts } from '../support/accounts.ts'
 import { duel, rate } from '../support/duel.ts'
 import type { Bench, Row } from '../support/row.ts'
 
 const ENTRIES = 1000
 
 async function run(bench: Bench) {
-  await grantAll(bench)
+  await prepareAccounts(bench)
   await createBareTables(bench)
   const { url, headers } = await bench.cloud.mec()
   const bareUrl = await bench.cloud.baseline('insert-many')

@@ -148,7 +148,12 @@ describe('unlimited', () => {
     await grant(account, { quantity: 5 })
     await grant(account, { quantity: null, priority: 200 })
     await meter(account, { quantity: 7 })
-    expect(await check(account, { quantity: 1000 })).toMatchObject({ allowed: true, limit: null, used: 7, remaining: null })
+    expect(await check(account, { quantity: 1000 })).toMatchObject({
+      allowed: true,
+      limit: null,
+      used: 7,
+      remaining: null,
+    })
   })
 })
 

@@ -19,20 +19,110 @@ const questions: [
   limits: [Kind, string][],
 ][] = [
   // any: the quantity goes to the first of cumulative, inventory, concurrency; the others are asked for 1.
-  [{ cumulative: 10, concurrency: 2 }, 'any', 10, 'within_limit', [['cumulative', 'within_limit'], ['concurrency', 'within_limit']]],
-  [{ cumulative: 10, concurrency: 2 }, 'any', 11, 'limit_exceeded', [['cumulative', 'limit_exceeded'], ['concurrency', 'within_limit']]],
-  [{ cumulative: 10, concurrency: 0 }, 'any', 10, 'limit_exceeded', [['cumulative', 'within_limit'], ['concurrency', 'limit_exceeded']]],
-  [{ cumulative: 10, concurrency: 0 }, 'any', 0, 'within_limit', [['cumulative', 'within_limit'], ['concurrency', 'within_limit']]],
-  [{ inventory: 5, concurrency: 2 }, 'any', 5, 'within_limit', [['inventory', 'within_limit'], ['concurrency', 'within_limit']]],
-  [{ inventory: 5, concurrency: 2 }, 'any', 6, 'limit_exceeded', [['inventory', 'limit_exceeded'], ['concurrency', 'within_limit']]],
-  [{ cumulative: 10, inventory: 0 }, 'any', 10, 'limit_exceeded', [['cumulative', 'within_limit'], ['inventory', 'limit_exceeded']]],
-  [{ concurrency: 3, time_access: 1 }, 'any', 3, 'within_limit', [['concurrency', 'within_limit'], ['time_access', 'within_limit']]],
-  [{ concurrency: 3, time_access: 1 }, 'any', 4, 'limit_exceeded', [['concurrency', 'limit_exceeded'], ['time_access', 'within_limit']]],
+  [
+    { cumulative: 10, concurrency: 2 },
+    'any',
+    10,
+    'within_limit',
+    [
+      ['cumulative', 'within_limit'],
+      ['concurrency', 'within_limit'],
+    ],
+  ],
+  [
+    { cumulative: 10, concurrency: 2 },
+    'any',
+    11,
+    'limit_exceeded',
+    [
+      ['cumulative', 'limit_exceeded'],
+      ['concurrency', 'within_limit'],
+    ],
+  ],
+  [
+    { cumulative: 10, concurrency: 0 },
+    'any',
+    10,
+    'limit_exceeded',
+    [
+      ['cumulative', 'within_limit'],
+      ['concurrency', 'limit_exceeded'],
+    ],
+  ],
+  [
+    { cumulative: 10, concurrency: 0 },
+    'any',
+    0,
+    'within_limit',
+    [
+      ['cumulative', 'within_limit'],
+      ['concurrency', 'within_limit'],
+    ],
+  ],
+  [
+    { inventory: 5, concurrency: 2 },
+    'any',
+    5,
+    'within_limit',
+    [
+      ['inventory', 'within_limit'],
+      ['concurrency', 'within_limit'],
+    ],
+  ],
+  [
+    { inventory: 5, concurrency: 2 },
+    'any',
+    6,
+    'limit_exceeded',
+    [
+      ['inventory', 'limit_exceeded'],
+      ['concurrency', 'within_limit'],
+    ],
+  ],
+  [
+    { cumulative: 10, inventory: 0 },
+    'any',
+    10,
+    'limit_exceeded',
+    [
+      ['cumulative', 'within_limit'],
+      ['inventory', 'limit_exceeded'],
+    ],
+  ],
+  [
+    { concurrency: 3, time_access: 1 },
+    'any',
+    3,
+    'within_limit',
+    [
+      ['concurrency', 'within_limit'],
+      ['time_access', 'within_limit'],
+    ],
+  ],
+  [
+    { concurrency: 3, time_access: 1 },
+    'any',
+    4,
+    'limit_exceeded',
+    [
+      ['concurrency', 'limit_exceeded'],
+      ['time_access', 'within_limit'],
+    ],
+  ],
   [{ time_access: 1 }, 'any', 99, 'within_limit', [['time_access', 'within_limit']]],
   // consume: draws on the first of cumulative, inventory, time access; time access admits the same.
   [{ cumulative: 10, inventory: 0, concurrency: 0 }, 'consume', 10, 'within_limit', [['cumulative', 'within_limit']]],
   [{ inventory: 5, concurrency: 0 }, 'consume', 6, 'limit_exceeded', [['inventory', 'limit_exceeded']]],
-  [{ cumulative: 10, time_access: 1 }, 'consume', 10, 'within_limit', [['cumulative', 'within_limit'], ['time_access', 'within_limit']]],
+  [
+    { cumulative: 10, time_access: 1 },
+    'consume',
+    10,
+    'within_limit',
+    [
+      ['cumulative', 'within_limit'],
+      ['time_access', 'within_limit'],
+    ],
+  ],
   [{ time_access: 1 }, 'consume', 7, 'within_limit', [['time_access', 'within_limit']]],
   [{ concurrency: 9 }, 'consume', 1, 'no_entitlement', []],
   // lease: concurrency only. assign: inventory only.

@@ -19,14 +19,20 @@ const absences: [held: Ended[], reason: string][] = [
   [['expired', 'revoked'], 'revoked'],
 ]
 
-async function hold(account: string, ended: Ended, limitKind = 'cumulative', scope: string | null = null): Promise<void> {
+async function hold(
+  account: string,
+  ended: Ended,
+  limitKind = 'cumulative',
+  scope: string | null = null,
+): Promise<void> {
   const dates = {
     scheduled: { effective_start: FUTURE },
     expired: { effective_start: LONG_PAST, effective_end: PAST },
     revoked: {},
   }[ended]
   const entitlement = await grant(account, { limit_kind: limitKind, scope, ...dates })
-  if (ended === 'revoked') await api('api_entitlement_revoke', { entitlement_id: textAt(entitlement, 'entitlement_id') })
+  if (ended === 'revoked')
+    await api('api_entitlement_revoke', { entitlement_id: textAt(entitlement, 'entitlement_id') })
 }
 
 describe('nothing in force', () => {
@@ -91,18 +97,23 @@ describe('nothing in force', () => {
 })
 
 describe('suspended', () => {
-  const suspended = (account: string) => sql("update accounts set status = 'suspended' where external_id = $1", [account])
+  const suspended = (account: string) =>
+    sql("update accounts set status = 'suspended' where external_id = $1", [account])
 
-  it.each(['any', 'consume', 'lease', 'assign'] as const)('denies %s, whatever is held, also nothing asked', async (purpose) => {
-    const account = mintAccount()
-    for (const limitKind of ['cumulative', 'inventory', 'concurrency']) await grant(account, { limit_kind: limitKind })
-    expect(await check(account, { purpose })).toMatchObject({ allowed: true })
-    await suspended(account)
-    for (const quantity of [0, 1]) {
-      const decision = await check(account, { purpose, quantity })
-      expect(decision).toMatchObject({ allowed: false, outcome: 'block', reason: 'account_suspended', limit: 100 })
-    }
-  })
+  it.each(['any', 'consume', 'lease', 'assign'] as const)(
+    'denies %s, whatever is held, also nothing asked',
+    async (purpose) => {
+      const account = mintAccount()
+      for (const limitKind of ['cumulative', 'inventory', 'concurrency'])
+        await grant(account, { limit_kind: limitKind })
+      expect(await check(account, { purpose })).toMatchObject({ allowed: true })
+      await suspended(account)
+      for (const quantity of [0, 1]) {
+        const decision = await check(account, { purpose, quantity })
+        expect(decision).toMatchObject({ allowed: false, outcome: 'block', reason: 'account_suspended', limit: 100 })
+      }
+    },
+  )
 
   it('is the reason also when nothing is held', async () => {
     const account = mintAccount()
@@ -140,7 +151,10 @@ describe('every limit kind and action', () => {
       await grant(account, { limit_kind: limitKind, quantity: 2 })
       await ruleFor(account, { limit_kind: limitKind, action, warn_at_percent: 100 })
       const asked = { resource: 'benchmark_runs', purpose }
-      expect(await check(account, { ...asked, quantity: 1 })).toMatchObject({ outcome: 'allow', reason: 'within_limit' })
+      expect(await check(account, { ...asked, quantity: 1 })).toMatchObject({
+        outcome: 'allow',
+        reason: 'within_limit',
+      })
       expect(await check(account, { ...asked, quantity: 2 })).toMatchObject({ outcome: 'warn', reason: 'near_limit' })
       const decision = await check(account, { ...asked, quantity: 3 })
       expect(decision).toMatchObject({ outcome, reason, action, overage: { quantity: 1, multiplier: 1 } })
@@ -180,9 +194,13 @@ describe('every limit kind and action', () => {
 it('refuses a resource that the namespace does not know, and a negative quantity', async () => {
   const call = sql("select * from fn_check_entitlement('00000000-0000-4000-8000-000000000001', 'nothing_such')")
   await expect(call).rejects.toMatchObject({ code: 'ME400', detail: expect.stringContaining('unknown_resource') })
-  const negative = sql("select * from fn_check_entitlement('00000000-0000-4000-8000-000000000001', 'gpu_hours', null, -1)")
+  const negative = sql(
+    "select * from fn_check_entitlement('00000000-0000-4000-8000-000000000001', 'gpu_hours', null, -1)",
+  )
   await expect(negative).rejects.toMatchObject({ code: 'ME400', detail: expect.stringContaining('"quantity"') })
-  await expect(api('api_snapshot', { account_id: 'x', resource: 'nothing_such' }, token('default'))).rejects.toMatchObject({
+  await expect(
+    api('api_snapshot', { account_id: 'x', resource: 'nothing_such' }, token('default')),
+  ).rejects.toMatchObject({
     code: 'ME400',
   })
 })

@@ -3,7 +3,10 @@ import { check, grant, keyed, ruleFor, textAt } from '../../support/commands.ts'
 import { type Answer, api, mintAccount, mintNamespace, token } from '../../support/sql.ts'
 
 /** Which of these rules decides for an account that holds plan-a; each warns at its own percentage, which tells them apart. */
-const precedence: [rules: { account?: 'own' | 'other'; plan?: string; limit_kind?: string; resource?: string }[], wins: number | null][] = [
+const precedence: [
+  rules: { account?: 'own' | 'other'; plan?: string; limit_kind?: string; resource?: string }[],
+  wins: number | null,
+][] = [
   [[], null],
   [[{}], 0],
   [[{}, {}], 1],
@@ -30,7 +33,11 @@ describe('the most specific rule wins, among equals the newest', () => {
     for (const plan of ['plan-a', 'plan-b']) {
       await api(
         'api_plan_put',
-        { plan_id: plan, name: plan, entitlements: [{ resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 5 }] },
+        {
+          plan_id: plan,
+          name: plan,
+          entitlements: [{ resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 5 }],
+        },
         token(namespace),
       )
     }

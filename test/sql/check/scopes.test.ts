@@ -30,6 +30,10 @@ it('a use in a deep scope draws on the entitlement above it', async () => {
   const account = mintAccount()
   await grant(account, { scope: 'us', quantity: 5 })
   expect(await consume(account, { scope: 'us/h100', quantity: 3 })).toMatchObject({ allowed: true, scope: 'us/h100' })
-  expect(await check(account, { scope: 'us/a100', quantity: 3 })).toMatchObject({ allowed: false, used: 3, remaining: 2 })
+  expect(await check(account, { scope: 'us/a100', quantity: 3 })).toMatchObject({
+    allowed: false,
+    used: 3,
+    remaining: 2,
+  })
   expect(await check(account, { scope: 'us', quantity: 2 })).toMatchObject({ allowed: true })
 })

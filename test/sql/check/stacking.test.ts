@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { accountId, check, checkWhen, consume, grant, meter, ruleFor, textAt } from '../../support/commands.ts'
+import { accountId, at, check, checkWhen, consume, grant, meter, ruleFor, textAt } from '../../support/commands.ts'
 import { type Answer, api, mintAccount, sql } from '../../support/sql.ts'
 
 /** What each entitlement has used, in the order given. */
@@ -8,7 +8,7 @@ async function usedOf(account: string, entitlements: Answer[]): Promise<unknown[
   const rows = list['data'] as Answer[]
   return entitlements.map((entitlement) => {
     const row = rows.find((candidate) => candidate['entitlement_id'] === entitlement['entitlement_id'])
-    return (row?.['state'] as Answer)['used']
+    return row ? at(row, 'state.used') : undefined
   })
 }
 
@@ -16,16 +16,30 @@ async function usedOf(account: string, entitlements: Answer[]): Promise<unknown[
 const orders: [why: string, scope: string | null, grants: Answer[]][] = [
   ['lower priority first', null, [{ priority: 1 }, { priority: 50 }, { priority: 100 }, { priority: 101 }]],
   ['longer scope first', 'us/h100/a', [{ scope: 'us/h100/a' }, { scope: 'us/h100' }, { scope: 'us' }, {}]],
-  ['priority before scope', 'us/h100', [{ priority: 1 }, { scope: 'us/h100' }, { scope: 'us' }, { priority: 101, scope: 'us' }]],
+  [
+    'priority before scope',
+    'us/h100',
+    [{ priority: 1 }, { scope: 'us/h100' }, { scope: 'us' }, { priority: 101, scope: 'us' }],
+  ],
   [
     'earlier effective_end first, none last',
     null,
-    [{ effective_end: '2081-01-01T00:00:00Z' }, { effective_end: '2082-01-01T00:00:00Z' }, { effective_end: '2083-01-01T00:00:00Z' }, {}],
+    [
+      { effective_end: '2081-01-01T00:00:00Z' },
+      { effective_end: '2082-01-01T00:00:00Z' },
+      { effective_end: '2083-01-01T00:00:00Z' },
+      {},
+    ],
   ],
   [
     'earlier end of window or effective_end first',
     null,
-    [{ window: 'calendar_day' }, { window: 'calendar_year' }, { effective_end: '2082-01-01T00:00:00Z' }, { window: 'rolling_30d' }],
+    [
+      { window: 'calendar_day' },
+      { window: 'calendar_year' },
+      { effective_end: '2082-01-01T00:00:00Z' },
+      { window: 'rolling_30d' },
+    ],
   ],
   [
     'scope before end',
@@ -46,7 +60,8 @@ describe('draw order', () => {
           entitlements.push(await grant(account, { quantity: 10, ...fields }))
         }
         if (backwards) entitlements.reverse()
-        for (let n = 0; n < 4; n++) expect(await consume(account, { scope, quantity: 6 })).toMatchObject({ allowed: true })
+        for (let n = 0; n < 4; n++)
+          expect(await consume(account, { scope, quantity: 6 })).toMatchObject({ allowed: true })
         const rows = await sql<{ used: string }>(
           `select coalesce(sum(a.included_quantity), 0)::text as used
            from unnest($1::uuid[]) with ordinality e (id, n) left join consumption_allocations a on a.entitlement_id = e.id
@@ -74,7 +89,10 @@ describe('within one kind entitlements add up', () => {
 
   it('what is over goes to the last in draw order', async () => {
     const account = mintAccount()
-    const grants = [await grant(account, { quantity: 10, priority: 1 }), await grant(account, { quantity: 10, priority: 2 })]
+    const grants = [
+      await grant(account, { quantity: 10, priority: 1 }),
+      await grant(account, { quantity: 10, priority: 2 }),
+    ]
     await ruleFor(account, { action: 'overage' })
     await meter(account, { quantity: 25 })
     expect(await usedOf(account, grants)).toEqual([10, 15])
@@ -82,8 +100,16 @@ describe('within one kind entitlements add up', () => {
 
   it('one that ends takes its headroom along, one that starts brings it', async () => {
     const account = mintAccount()
-    await grant(account, { quantity: 10, effective_start: '2080-01-01T00:00:00Z', effective_end: '2080-03-01T00:00:00Z' })
-    await grant(account, { quantity: 5, effective_start: '2080-02-01T00:00:00Z', effective_end: '2080-04-01T00:00:00Z' })
+    await grant(account, {
+      quantity: 10,
+      effective_start: '2080-01-01T00:00:00Z',
+      effective_end: '2080-03-01T00:00:00Z',
+    })
+    await grant(account, {
+      quantity: 5,
+      effective_start: '2080-02-01T00:00:00Z',
+      effective_end: '2080-04-01T00:00:00Z',
+    })
     const limitAt = async (now: string) => (await checkWhen(now, account))['limit']
     expect(await limitAt('2080-01-31T23:59:59.999Z')).toBe(10)
     expect(await limitAt('2080-02-01T00:00:00Z')).toBe(15)
@@ -100,7 +126,10 @@ describe('overage cap and grace count over all scopes', () => {
     await grant(account, { quantity: 10, scope: 'us' })
     await grant(account, { quantity: 10, scope: 'eu' })
     await ruleFor(account, { action: 'overage', overage_cap: 6 })
-    expect(await consume(account, { scope: 'us', quantity: 14 })).toMatchObject({ outcome: 'overage', entry: { overage_quantity: 4 } })
+    expect(await consume(account, { scope: 'us', quantity: 14 })).toMatchObject({
+      outcome: 'overage',
+      entry: { overage_quantity: 4 },
+    })
     expect(await check(account, { scope: 'eu', quantity: 12 })).toMatchObject({ reason: 'over_limit_overage' })
     expect(await check(account, { scope: 'eu', quantity: 12.000001 })).toMatchObject({ reason: 'overage_cap_reached' })
     expect(await consume(account, { scope: 'eu', quantity: 12 })).toMatchObject({ outcome: 'overage' })
@@ -143,7 +172,11 @@ describe('stocks are laid over the entitlements, deepest scope first', () => {
     await meter(account, { quantity: 3 })
     await api('api_entitlement_revoke', { entitlement_id: textAt(trial, 'entitlement_id') })
     await grant(account, { limit_kind: 'inventory', quantity: 5 })
-    expect(await check(account, { purpose: 'assign', quantity: 3 })).toMatchObject({ allowed: false, used: 3, remaining: 2 })
+    expect(await check(account, { purpose: 'assign', quantity: 3 })).toMatchObject({
+      allowed: false,
+      used: 3,
+      remaining: 2,
+    })
   })
 })
 

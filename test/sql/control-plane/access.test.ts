@@ -11,10 +11,18 @@ beforeAll(async () => {
   const namespace = await mintNamespace()
   const account = mintAccount()
   const as = token(namespace)
-  const plan = { plan_id: 'basic', name: 'Basic', entitlements: [{ resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 5 }] }
+  const plan = {
+    plan_id: 'basic',
+    name: 'Basic',
+    entitlements: [{ resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 5 }],
+  }
   await api('api_plan_put', plan, as)
   const subscription = await api('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'basic' }, as)
-  const entitlement = await grant(account, { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 50 }, namespace)
+  const entitlement = await grant(
+    account,
+    { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 50 },
+    namespace,
+  )
   const key = await api('api_key_create', { name: 'k', scopes: ['read'], ...secret() }, as)
   world = {
     namespace,
@@ -43,42 +51,98 @@ type Access = {
   request: (world: World) => Answer
 }
 
-const use = ({ account }: World): Answer => ({ ...keyed(), account_id: account, resource: 'benchmark_runs', quantity: 1 })
+const use = ({ account }: World): Answer => ({
+  ...keyed(),
+  account_id: account,
+  resource: 'benchmark_runs',
+  quantity: 1,
+})
 const ofAccount = ({ account }: World): Answer => ({ account_id: account })
-const named = (name: string) => ({ ids }: World): Answer => ({ [name]: ids[name] ?? null })
+const named =
+  (name: string) =>
+  ({ ids }: World): Answer => ({ [name]: ids[name] ?? null })
 
 const functions: Record<string, Access> = {
-  api_snapshot: { scopes: ['check'], confined: 'own', request: ({ account }) => ({ account_id: account, resource: 'benchmark_runs' }) },
+  api_snapshot: {
+    scopes: ['check'],
+    confined: 'own',
+    request: ({ account }) => ({ account_id: account, resource: 'benchmark_runs' }),
+  },
   api_consume: { scopes: ['meter'], confined: 'own', request: use },
   api_meter: { scopes: ['meter'], confined: 'own', request: use },
   api_meter_batch: { scopes: ['meter'], confined: 'own', request: (of) => ({ entries: [use(of)] }) },
   api_ledger_list: { scopes: ['read'], confined: 'own', request: ofAccount },
-  api_lease_acquire: { scopes: ['lease'], confined: 'own', request: ({ account }) => ({ account_id: account, resource: 'concurrent_users', holder: 'ada' }) },
+  api_lease_acquire: {
+    scopes: ['lease'],
+    confined: 'own',
+    request: ({ account }) => ({ account_id: account, resource: 'concurrent_users', holder: 'ada' }),
+  },
   api_lease_heartbeat: { scopes: ['lease'], confined: 'own', request: named('lease_id') },
   api_lease_get: { scopes: ['read', 'lease'], confined: 'own', request: named('lease_id') },
   api_lease_list: { scopes: ['read', 'lease'], confined: 'own', request: ofAccount },
   api_lease_release: { scopes: ['lease'], confined: 'own', request: named('lease_id') },
   api_lease_revoke: { scopes: ['admin'], confined: 'own', request: named('lease_id') },
   api_resource_list: { scopes: ['read'], confined: 'free', request: () => ({}) },
-  api_resource_create: { scopes: ['admin'], confined: 'never', request: () => ({ resource: 'a_resource', unit: 'count' }) },
+  api_resource_create: {
+    scopes: ['admin'],
+    confined: 'never',
+    request: () => ({ resource: 'a_resource', unit: 'count' }),
+  },
   api_unit_list: { scopes: ['read'], confined: 'free', request: () => ({}) },
-  api_unit_create: { scopes: ['admin'], confined: 'never', request: () => ({ unit: 'dozen', dimension: 'count', factor: 12 }) },
+  api_unit_create: {
+    scopes: ['admin'],
+    confined: 'never',
+    request: () => ({ unit: 'dozen', dimension: 'count', factor: 12 }),
+  },
   api_plan_put: { scopes: ['admin'], confined: 'never', request: () => ({ plan_id: 'other', name: 'Other' }) },
   api_plan_get: { scopes: ['read'], confined: 'free', request: named('plan_id') },
   api_plan_list: { scopes: ['read'], confined: 'free', request: () => ({}) },
   api_plan_versions: { scopes: ['read'], confined: 'free', request: named('plan_id') },
-  api_subscription_create: { scopes: ['admin'], confined: 'own', request: ({ account }) => ({ ...keyed(), account_id: account, plan_id: 'basic' }) },
-  api_subscription_get: { scopes: ['read'], confined: 'own', request: (of) => ({ ...ofAccount(of), ...named('subscription_id')(of) }) },
+  api_subscription_create: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: ({ account }) => ({ ...keyed(), account_id: account, plan_id: 'basic' }),
+  },
+  api_subscription_get: {
+    scopes: ['read'],
+    confined: 'own',
+    request: (of) => ({ ...ofAccount(of), ...named('subscription_id')(of) }),
+  },
   api_subscription_list: { scopes: ['read'], confined: 'own', request: ofAccount },
-  api_entitlement_grant: { scopes: ['admin'], confined: 'own', request: ({ account }) => ({ account_id: account, resource: 'gpu_hours', limit_kind: 'cumulative', quantity: 1 }) },
-  api_entitlement_patch: { scopes: ['admin'], confined: 'own', request: (of) => ({ ...named('entitlement_id')(of), priority: 5 }) },
+  api_entitlement_grant: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: ({ account }) => ({ account_id: account, resource: 'gpu_hours', limit_kind: 'cumulative', quantity: 1 }),
+  },
+  api_entitlement_patch: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: (of) => ({ ...named('entitlement_id')(of), priority: 5 }),
+  },
   api_entitlement_revoke: { scopes: ['admin'], confined: 'own', request: named('entitlement_id') },
   api_entitlement_list: { scopes: ['read'], confined: 'own', request: ofAccount },
-  api_rule_create: { scopes: ['admin'], confined: 'own', request: ({ account }) => ({ account_id: account, resource: 'gpu_hours', limit_kind: 'cumulative', action: 'warn' }) },
+  api_rule_create: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: ({ account }) => ({
+      account_id: account,
+      resource: 'gpu_hours',
+      limit_kind: 'cumulative',
+      action: 'warn',
+    }),
+  },
   api_rule_list: { scopes: ['read'], confined: 'own', request: ofAccount },
-  api_rule_patch: { scopes: ['admin'], confined: 'own', request: (of) => ({ ...named('rule_id')(of), action: 'block' }) },
+  api_rule_patch: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: (of) => ({ ...named('rule_id')(of), action: 'block' }),
+  },
   api_rule_delete: { scopes: ['admin'], confined: 'own', request: named('rule_id') },
-  api_key_create: { scopes: ['admin'], confined: 'never', request: () => ({ name: 'k', scopes: ['check'], ...secret() }) },
+  api_key_create: {
+    scopes: ['admin'],
+    confined: 'never',
+    request: () => ({ name: 'k', scopes: ['check'], ...secret() }),
+  },
   api_key_list: { scopes: ['admin'], confined: 'never', request: () => ({}) },
   api_key_revoke: { scopes: ['admin'], confined: 'never', request: named('key_id') },
   api_test_clock_get: { scopes: ['admin'], confined: 'never', request: () => ({}) },
@@ -91,7 +155,9 @@ const elsewhere = ['api_ready', 'api_namespace_create', 'api_namespace_list']
 const all = ['check', 'meter', 'lease', 'read']
 
 it('every api_ function is in the table', async () => {
-  const rows = await sql<{ name: string }>(`select distinct proname as name from pg_proc where proname like 'api\\_%' and pronamespace = 'public'::regnamespace`)
+  const rows = await sql<{ name: string }>(
+    `select distinct proname as name from pg_proc where proname like 'api\\_%' and pronamespace = 'public'::regnamespace`,
+  )
   // A function that came later is tested with its issue; one that is gone must not stay here.
   expect([...Object.keys(functions), ...elsewhere].filter((name) => !rows.some((row) => row.name === name))).toEqual([])
   expect(rows.length).toBeGreaterThanOrEqual(Object.keys(functions).length + elsewhere.length)
@@ -103,7 +169,10 @@ describe.each(Object.entries(functions))('%s', (name, { scopes, confined, reques
       const error = await errorOf(api(name, request(world), token(world.namespace, [scope])))
       expect(error).toMatchObject({ status: 403, code: 'missing_scope' })
     }
-    expect(await errorOf(api(name, request(world), token(world.namespace, [])))).toMatchObject({ status: 403, code: 'missing_scope' })
+    expect(await errorOf(api(name, request(world), token(world.namespace, [])))).toMatchObject({
+      status: 403,
+      code: 'missing_scope',
+    })
   })
 
   it('needs a namespace and a credential that exist', async () => {
@@ -114,7 +183,10 @@ describe.each(Object.entries(functions))('%s', (name, { scopes, confined, reques
       {},
     ]
     for (const credential of unknown) {
-      expect(await errorOf(api(name, request(world), credential))).toMatchObject({ status: 401, code: 'unauthenticated' })
+      expect(await errorOf(api(name, request(world), credential))).toMatchObject({
+        status: 401,
+        code: 'unauthenticated',
+      })
     }
   })
 
@@ -122,21 +194,27 @@ describe.each(Object.entries(functions))('%s', (name, { scopes, confined, reques
     const other = token(world.namespace, ['admin'], mintAccount())
     const own = token(world.namespace, ['admin'], world.account)
     if (confined === 'free') expect(await api(name, request(world), other)).toEqual(expect.anything())
-    else expect(await errorOf(api(name, request(world), other))).toMatchObject({ status: 403, code: 'account_forbidden' })
-    if (confined === 'never') expect(await errorOf(api(name, request(world), own))).toMatchObject({ status: 403, code: 'account_forbidden' })
+    else
+      expect(await errorOf(api(name, request(world), other))).toMatchObject({ status: 403, code: 'account_forbidden' })
+    if (confined === 'never')
+      expect(await errorOf(api(name, request(world), own))).toMatchObject({ status: 403, code: 'account_forbidden' })
   })
 })
 
 // These change the world, so they come after the refusals.
 describe('what the scopes allow', () => {
   const order = Object.entries(functions).filter(([name]) => !/revoke|delete|release/.test(name))
-  it.each([...order, ...Object.entries(functions).filter((entry) => !order.includes(entry))])('%s with each of its scopes', async (name, { scopes, confined, request }) => {
-    for (const scope of scopes) {
-      const account = confined === 'own' ? world.account : null
-      expect(await api(name, request(world), token(world.namespace, [scope], account))).toEqual(expect.anything())
-    }
-    if (name !== 'api_rule_delete') expect(await api(name, request(world), token(world.namespace))).toEqual(expect.anything())
-  })
+  it.each([...order, ...Object.entries(functions).filter((entry) => !order.includes(entry))])(
+    '%s with each of its scopes',
+    async (name, { scopes, confined, request }) => {
+      for (const scope of scopes) {
+        const account = confined === 'own' ? world.account : null
+        expect(await api(name, request(world), token(world.namespace, [scope], account))).toEqual(expect.anything())
+      }
+      if (name !== 'api_rule_delete')
+        expect(await api(name, request(world), token(world.namespace))).toEqual(expect.anything())
+    },
+  )
 })
 
 describe('a token of one account', () => {
@@ -146,7 +224,11 @@ describe('a token of one account', () => {
       await grant(each, { resource: 'concurrent_users', limit_kind: 'concurrency' }, world.namespace)
       await acquire(each, each, {}, world.namespace)
       await ruleFor(each, { action: 'warn' }, world.namespace)
-      await api('api_meter', { ...keyed(), account_id: each, resource: 'benchmark_runs', quantity: 1 }, token(world.namespace))
+      await api(
+        'api_meter',
+        { ...keyed(), account_id: each, resource: 'benchmark_runs', quantity: 1 },
+        token(world.namespace),
+      )
     }
     const own = token(world.namespace, ['read'], account)
     for (const name of ['api_lease_list', 'api_rule_list', 'api_ledger_list']) {
@@ -158,7 +240,9 @@ describe('a token of one account', () => {
   it('changes no rule of the whole namespace, though it be an admin', async () => {
     const own = token(world.namespace, ['admin'], world.account)
     const id = { rule_id: world.ids['namespace_rule_id'] ?? null }
-    expect(await errorOf(api('api_rule_patch', { ...id, action: 'block' }, own))).toMatchObject({ code: 'account_forbidden' })
+    expect(await errorOf(api('api_rule_patch', { ...id, action: 'block' }, own))).toMatchObject({
+      code: 'account_forbidden',
+    })
     expect(await errorOf(api('api_rule_delete', id, own))).toMatchObject({ code: 'account_forbidden' })
     const rule = { resource: 'benchmark_runs', limit_kind: 'cumulative', action: 'block' }
     expect(await errorOf(api('api_rule_create', rule, own))).toMatchObject({ code: 'account_forbidden' })

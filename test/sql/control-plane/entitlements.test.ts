@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { accountId, advanceClock, at, check, consume, grant, ruleFor, setClock, textAt } from '../../support/commands.ts'
+import {
+  accountId,
+  advanceClock,
+  at,
+  check,
+  consume,
+  grant,
+  ruleFor,
+  setClock,
+  textAt,
+} from '../../support/commands.ts'
 import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 const patch = (entitlement: Answer, fields: Answer, namespace = 'default') =>
@@ -52,7 +62,11 @@ describe('grant', () => {
     [{ limit_kind: 'other' }, 'invalid_parameter', 'limit_kind'],
     [{ window: 'fortnight' }, 'invalid_parameter', 'window'],
     [{ unit: 'hours' }, 'unit_mismatch', 'unit'],
-    [{ effective_start: '2031-01-01T00:00:00Z', effective_end: '2031-01-01T00:00:00Z' }, 'invalid_parameter', 'effective_end'],
+    [
+      { effective_start: '2031-01-01T00:00:00Z', effective_end: '2031-01-01T00:00:00Z' },
+      'invalid_parameter',
+      'effective_end',
+    ],
     [{ effective_end: '2001-01-01T00:00:00Z' }, 'invalid_parameter', 'effective_end'],
   ])('refuses %j', async (fields, code, param) => {
     const account = mintAccount()
@@ -65,8 +79,18 @@ describe('grant', () => {
     const request = { idempotency_key: 'k', quantity: 5, window: 'calendar_month' }
     const first = await grant(account, request)
     expect(await grant(account, request)).toEqual({ ...first, duplicate: true })
-    for (const change of [{ quantity: 6 }, { window: 'none' }, { scope: 'us' }, { resource: 'gpu_hours' }, { priority: 1 }, { effective_end: '2091-01-01T00:00:00Z' }]) {
-      expect(await errorOf(grant(account, { ...request, ...change }))).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+    for (const change of [
+      { quantity: 6 },
+      { window: 'none' },
+      { scope: 'us' },
+      { resource: 'gpu_hours' },
+      { priority: 1 },
+      { effective_end: '2091-01-01T00:00:00Z' },
+    ]) {
+      expect(await errorOf(grant(account, { ...request, ...change }))).toMatchObject({
+        status: 409,
+        code: 'idempotency_conflict',
+      })
     }
     expect(await list(account)).toHaveLength(1)
   })
@@ -74,7 +98,10 @@ describe('grant', () => {
   it('from SQL: infinity and NaN are no quantities, a negative one neither', async () => {
     const id = await accountId(mintAccount())
     for (const quantity of ['NaN', 'Infinity', '-Infinity', '-1']) {
-      const insert = sql(`insert into entitlements (account_id, resource_type_code, limit_kind_code, quantity_allowed) values ($1, 'gpu_hours', 'cumulative', $2)`, [id, quantity])
+      const insert = sql(
+        `insert into entitlements (account_id, resource_type_code, limit_kind_code, quantity_allowed) values ($1, 'gpu_hours', 'cumulative', $2)`,
+        [id, quantity],
+      )
       await expect(insert).rejects.toThrow()
     }
   })
@@ -84,12 +111,25 @@ describe('patch', () => {
   it('changes what it names and leaves the rest', async () => {
     const account = mintAccount()
     const entitlement = await grant(account, { quantity: 5, effective_end: '2091-01-01T00:00:00Z', priority: 3 })
-    expect(await patch(entitlement, { quantity: 7 })).toMatchObject({ quantity: 7, effective_end: '2091-01-01T00:00:00Z', priority: 3 })
+    expect(await patch(entitlement, { quantity: 7 })).toMatchObject({
+      quantity: 7,
+      effective_end: '2091-01-01T00:00:00Z',
+      priority: 3,
+    })
     expect(await patch(entitlement, { effective_end: null })).toMatchObject({ quantity: 7, effective_end: null })
-    expect(await patch(entitlement, { quantity: null, priority: 4 })).toMatchObject({ quantity: null, priority: 4, effective_end: null })
+    expect(await patch(entitlement, { quantity: null, priority: 4 })).toMatchObject({
+      quantity: null,
+      priority: 4,
+      effective_end: null,
+    })
     expect(await check(account)).toMatchObject({ limit: null })
-    expect(await errorOf(patch(entitlement, { effective_end: '2001-01-01T00:00:00Z' }))).toMatchObject({ status: 400, param: 'effective_end' })
-    expect(await errorOf(api('api_entitlement_patch', { entitlement_id: '00000000-0000-4000-8000-000000000000' }))).toMatchObject({ status: 404, param: 'entitlement_id' })
+    expect(await errorOf(patch(entitlement, { effective_end: '2001-01-01T00:00:00Z' }))).toMatchObject({
+      status: 400,
+      param: 'effective_end',
+    })
+    expect(
+      await errorOf(api('api_entitlement_patch', { entitlement_id: '00000000-0000-4000-8000-000000000000' })),
+    ).toMatchObject({ status: 404, param: 'entitlement_id' })
   })
 
   it('converts the new quantity as it did the first', async () => {
@@ -116,7 +156,9 @@ describe('revoke', () => {
     expect(revoked).toMatchObject({ status: 'revoked' })
     expect(await revoke(entitlement)).toEqual(revoked)
     expect(await consume(account)).toMatchObject({ allowed: false, reason: 'revoked' })
-    expect(await errorOf(revoke({ entitlement_id: '00000000-0000-4000-8000-000000000000' }))).toMatchObject({ status: 404 })
+    expect(await errorOf(revoke({ entitlement_id: '00000000-0000-4000-8000-000000000000' }))).toMatchObject({
+      status: 404,
+    })
   })
 })
 
@@ -127,24 +169,57 @@ describe('list', () => {
     const account = mintAccount()
     const start = { effective_start: '2031-01-01T00:00:00Z' }
     await grant(account, { ...start, window: 'calendar_month', quantity: 5, priority: 1 }, namespace)
-    await grant(account, { ...start, quantity: null, priority: 2, scope: 'us', effective_end: '2040-01-01T00:00:00Z' }, namespace)
+    await grant(
+      account,
+      { ...start, quantity: null, priority: 2, scope: 'us', effective_end: '2040-01-01T00:00:00Z' },
+      namespace,
+    )
     await grant(account, { effective_start: '2031-04-01T00:00:00Z', quantity: 9, priority: 3 }, namespace)
     await grant(account, { ...start, effective_end: '2031-02-01T00:00:00Z', quantity: 9, priority: 4 }, namespace)
     await grant(account, { ...start, resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 2 }, namespace)
     await grant(account, { ...start, resource: 'gpu_hours', window: 'rolling_30d', quantity: 2 }, namespace)
-    await grant(account, { ...start, resource: 'platform_access', limit_kind: 'time_access', quantity: null }, namespace)
+    await grant(
+      account,
+      { ...start, resource: 'platform_access', limit_kind: 'time_access', quantity: null },
+      namespace,
+    )
     await ruleFor(account, { action: 'overage' }, namespace)
     await consume(account, { quantity: 7 }, namespace)
     await consume(account, { quantity: 2, scope: 'us' }, namespace)
     const month = { type: 'calendar_month', start: '2031-03-01T00:00:00Z', end: '2031-04-01T00:00:00Z' }
     const zeros = { limit: 0, used: 0, held: 0, remaining: 0, overage_quantity: 0, window: null, resets_at: null }
     expect((await list(account, namespace)).map((row) => [row['resource'], row['status'], row['state']])).toEqual([
-      ['benchmark_runs', 'active', { limit: 5, used: 7, held: 0, remaining: 0, overage_quantity: 2, window: month, resets_at: month.end }],
-      ['benchmark_runs', 'active', { limit: null, used: 2, held: 0, remaining: null, overage_quantity: 0, window: { type: 'none', start: start.effective_start, end: '2040-01-01T00:00:00Z' }, resets_at: null }],
+      [
+        'benchmark_runs',
+        'active',
+        { limit: 5, used: 7, held: 0, remaining: 0, overage_quantity: 2, window: month, resets_at: month.end },
+      ],
+      [
+        'benchmark_runs',
+        'active',
+        {
+          limit: null,
+          used: 2,
+          held: 0,
+          remaining: null,
+          overage_quantity: 0,
+          window: { type: 'none', start: start.effective_start, end: '2040-01-01T00:00:00Z' },
+          resets_at: null,
+        },
+      ],
       ['benchmark_runs', 'scheduled', zeros],
       ['benchmark_runs', 'expired', zeros],
       ['concurrent_users', 'active', { ...zeros, limit: 2, remaining: 2 }],
-      ['gpu_hours', 'active', { ...zeros, limit: 2, remaining: 2, window: { type: 'rolling_30d', start: expect.stringMatching(/^2031-02-08T00:0/), end: null } }],
+      [
+        'gpu_hours',
+        'active',
+        {
+          ...zeros,
+          limit: 2,
+          remaining: 2,
+          window: { type: 'rolling_30d', start: expect.stringMatching(/^2031-02-08T00:0/), end: null },
+        },
+      ],
       ['platform_access', 'active', { ...zeros, limit: null, remaining: null }],
     ])
     await advanceClock(namespace, 3600)

@@ -11,18 +11,30 @@ describe.each([
   it('see nothing of each other', async () => {
     const account = name()
     const [ours, theirs] = [await mintNamespace(options), await mintNamespace(options)]
-    const plan = { plan_id: 'p', name: 'P', entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity: 5 }] }
+    const plan = {
+      plan_id: 'p',
+      name: 'P',
+      entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity: 5 }],
+    }
     await api('api_plan_put', plan, token(ours))
     await api('api_resource_create', { resource: 'our_resource', unit: 'count' }, token(ours))
     await api('api_unit_create', { unit: 'our_unit', dimension: 'count', factor: 12 }, token(ours))
-    const subscription = await api('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }, token(ours))
+    const subscription = await api(
+      'api_subscription_create',
+      { ...keyed(), account_id: account, plan_id: 'p' },
+      token(ours),
+    )
     const entitlement = await grant(account, { resource: 'concurrent_users', limit_kind: 'concurrency' }, ours)
     const rule = await ruleFor(account, { action: 'warn' }, ours)
     await ruleFor(null, { action: 'overage' }, ours)
     const lease = await acquire(account, 'ada', {}, ours)
     await grant(account, {}, ours)
     await consume(account, { idempotency_key: 'same', quantity: 3 }, ours)
-    const key = await api('api_key_create', { name: 'k', scopes: ['read'], hash: randomUUID().replaceAll('-', '').repeat(2), prefix: 'p' }, token(ours))
+    const key = await api(
+      'api_key_create',
+      { name: 'k', scopes: ['read'], hash: randomUUID().replaceAll('-', '').repeat(2), prefix: 'p' },
+      token(ours),
+    )
 
     expect(await accountId(account, theirs)).not.toBe(await accountId(account, ours))
     expect(await check(account, {}, theirs)).toMatchObject({ reason: 'no_entitlement' })
@@ -40,7 +52,8 @@ describe.each([
       expect([list, (await api(list, request, token(theirs)))['data']]).toEqual([list, []])
       expect((await api(list, request, token(ours)))['data']).not.toEqual([])
     }
-    const known = async (list: string, field: string) => ((await api(list, { limit: 100 }, token(theirs)))['data'] as Answer[]).map((row) => row[field])
+    const known = async (list: string, field: string) =>
+      ((await api(list, { limit: 100 }, token(theirs)))['data'] as Answer[]).map((row) => row[field])
     expect(await known('api_resource_list', 'resource')).not.toContain('our_resource')
     expect(await known('api_unit_list', 'unit')).not.toContain('our_unit')
     expect(await errorOf(check_(account, 'our_resource', theirs))).toMatchObject({ code: 'unknown_resource' })
@@ -57,21 +70,35 @@ describe.each([
       ['api_plan_get', { plan_id: 'p' }],
       ['api_plan_versions', { plan_id: 'p' }],
       ['api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }],
-      ['api_subscription_get', { account_id: account, subscription_id: at(subscription, 'subscription.subscription_id') }],
+      [
+        'api_subscription_get',
+        { account_id: account, subscription_id: at(subscription, 'subscription.subscription_id') },
+      ],
       ['api_key_revoke', { key_id: at(key, 'key_id') }],
       ['api_rule_create', { plan_id: 'p', resource: 'gpu_hours', limit_kind: 'cumulative', action: 'warn' }],
     ]
-    for (const [name, request] of notFound) expect([name, await errorOf(api(name, request, token(theirs)))]).toMatchObject([name, { status: 404, code: 'not_found' }])
+    for (const [name, request] of notFound)
+      expect([name, await errorOf(api(name, request, token(theirs)))]).toMatchObject([
+        name,
+        { status: 404, code: 'not_found' },
+      ])
 
     // The same key, and rules of the whole namespace, are each one's own.
     await grant(account, { quantity: 1 }, theirs)
-    expect(await consume(account, { idempotency_key: 'same', quantity: 2 }, theirs)).toMatchObject({ allowed: false, reason: 'limit_exceeded' })
-    expect(await meter(account, { idempotency_key: 'same', quantity: 1 }, theirs)).toMatchObject({ duplicate: false, entry: { account_id: account } })
+    expect(await consume(account, { idempotency_key: 'same', quantity: 2 }, theirs)).toMatchObject({
+      allowed: false,
+      reason: 'limit_exceeded',
+    })
+    expect(await meter(account, { idempotency_key: 'same', quantity: 1 }, theirs)).toMatchObject({
+      duplicate: false,
+      entry: { account_id: account },
+    })
     expect(await check(account, {}, ours)).toMatchObject({ used: 3 })
   })
 })
 
-const check_ = (account: string, resource: string, namespace: string) => api('api_snapshot', { account_id: account, resource }, token(namespace))
+const check_ = (account: string, resource: string, namespace: string) =>
+  api('api_snapshot', { account_id: account, resource }, token(namespace))
 
 describe('a raw UUID', () => {
   it('belongs to the first namespace that uses it; to the others it maps like any string', async () => {
@@ -82,7 +109,10 @@ describe('a raw UUID', () => {
     expect(await accountId(account, second)).toBe(account)
     expect(await accountId(account, first)).not.toBe(account)
     await meter(account, {}, first)
-    const rows = await sql('select namespace_id, external_id from accounts where account_id = $1 or external_id = $1::text order by external_id nulls first', [account])
+    const rows = await sql(
+      'select namespace_id, external_id from accounts where account_id = $1 or external_id = $1::text order by external_id nulls first',
+      [account],
+    )
     expect(rows).toEqual([
       { namespace_id: second, external_id: null },
       { namespace_id: first, external_id: account },
@@ -94,7 +124,9 @@ describe('a raw UUID', () => {
     await grant(account)
     await meter(account.toUpperCase(), { quantity: 2 })
     expect(await check(account)).toMatchObject({ used: 2 })
-    expect(await api('api_ledger_list', { account_id: account.toUpperCase() })).toMatchObject({ data: [{ account_id: account.toUpperCase() }] })
+    expect(await api('api_ledger_list', { account_id: account.toUpperCase() })).toMatchObject({
+      data: [{ account_id: account.toUpperCase() }],
+    })
   })
 
   it('in a namespace that takes none maps like any string', async () => {
@@ -108,7 +140,9 @@ describe('a raw UUID', () => {
   it('first named by SQL belongs to default', async () => {
     const account = randomUUID()
     await sql("select fn_meter_consumption('k', $1, 'benchmark_runs', 1)", [account])
-    expect(await sql('select namespace_id from accounts where account_id = $1', [account])).toEqual([{ namespace_id: 'default' }])
+    expect(await sql('select namespace_id from accounts where account_id = $1', [account])).toEqual([
+      { namespace_id: 'default' },
+    ])
     expect(await api('api_ledger_list', { account_id: account })).toMatchObject({ data: [{ idempotency_key: 'k' }] })
   })
 })

@@ -34,7 +34,13 @@ const lists: Record<string, List> = {
     make: async (namespace) => {
       const account = mintAccount()
       // Three at the same instant: the id decides among them. Two resources, one list.
-      await times((n) => meter(account, { resource: n % 2 ? 'gpu_hours' : 'benchmark_runs', occurred_at: `2026-01-0${Math.min(n, 4) + 1}T00:00:00Z` }, namespace))
+      await times((n) =>
+        meter(
+          account,
+          { resource: n % 2 ? 'gpu_hours' : 'benchmark_runs', occurred_at: `2026-01-0${Math.min(n, 4) + 1}T00:00:00Z` },
+          namespace,
+        ),
+      )
       return { account_id: account, from: '2026-01-01T00:00:00Z', to: '2026-01-06T00:00:00Z' }
     },
   },
@@ -52,7 +58,9 @@ const lists: Record<string, List> = {
     make: async (namespace) => {
       const account = mintAccount()
       await api('api_plan_put', { plan_id: 'p', name: 'P', entitlements: [] }, token(namespace))
-      await times(() => api('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }, token(namespace)))
+      await times(() =>
+        api('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }, token(namespace)),
+      )
       return { account_id: account }
     },
   },
@@ -68,7 +76,13 @@ const lists: Record<string, List> = {
     id: 'version',
     newestFirst: true,
     make: async (namespace) => {
-      await times((n) => api('api_plan_put', { plan_id: 'p', name: 'P', entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity: n }] }, token(namespace)))
+      await times((n) =>
+        api(
+          'api_plan_put',
+          { plan_id: 'p', name: 'P', entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity: n }] },
+          token(namespace),
+        ),
+      )
       return { plan_id: 'p' }
     },
   },
@@ -76,7 +90,13 @@ const lists: Record<string, List> = {
     id: 'key_id',
     newestFirst: true,
     make: async (namespace) => {
-      await times(() => api('api_key_create', { name: 'k', scopes: ['read'], hash: randomUUID().replaceAll('-', '').repeat(2), prefix: 'p' }, token(namespace)))
+      await times(() =>
+        api(
+          'api_key_create',
+          { name: 'k', scopes: ['read'], hash: randomUUID().replaceAll('-', '').repeat(2), prefix: 'p' },
+          token(namespace),
+        ),
+      )
       return {}
     },
   },
@@ -110,7 +130,9 @@ describe.each(Object.entries(lists))('%s', (name, { make, id, newestFirst }) => 
       expect(found).toHaveLength(Math.ceil(COUNT / limit))
     }
     if (!newestFirst || id === 'version') return
-    const instants = whole.map((row) => Date.parse(textAt(row, { api_ledger_list: 'occurred_at', api_lease_list: 'acquired_at' }[name] ?? 'created_at')))
+    const instants = whole.map((row) =>
+      Date.parse(textAt(row, { api_ledger_list: 'occurred_at', api_lease_list: 'acquired_at' }[name] ?? 'created_at')),
+    )
     // Ids are ordered to the millisecond of their making, which is a moment before that of the row.
     for (const [n, instant] of instants.entries()) expect(instants[n + 1] ?? 0).toBeLessThanOrEqual(instant + 5)
   })
@@ -130,18 +152,28 @@ describe.each(Object.entries(lists))('%s', (name, { make, id, newestFirst }) => 
   })
 })
 
-it.each(['api_resource_list', 'api_unit_list', 'api_namespace_list'])('%s: all pages together are all rows, by name', async (name) => {
-  const field = { api_resource_list: 'resource', api_unit_list: 'unit', api_namespace_list: 'namespace' }[name] ?? ''
-  const namespace = name === 'api_namespace_list' ? 'default' : await mintNamespace()
-  const found = (await pages(name, {}, namespace, name === 'api_namespace_list' ? 100 : 3)).flat().map((row) => textAt(row, field))
-  expect(found).toEqual([...new Set(found)].toSorted())
-  expect(found).toContain({ resource: 'gpu_hours', unit: 'hours', namespace: 'default' }[field])
-})
+it.each(['api_resource_list', 'api_unit_list', 'api_namespace_list'])(
+  '%s: all pages together are all rows, by name',
+  async (name) => {
+    const field = { api_resource_list: 'resource', api_unit_list: 'unit', api_namespace_list: 'namespace' }[name] ?? ''
+    const namespace = name === 'api_namespace_list' ? 'default' : await mintNamespace()
+    const found = (await pages(name, {}, namespace, name === 'api_namespace_list' ? 100 : 3))
+      .flat()
+      .map((row) => textAt(row, field))
+    expect(found).toEqual([...new Set(found)].toSorted())
+    expect(found).toContain({ resource: 'gpu_hours', unit: 'hours', namespace: 'default' }[field])
+  },
+)
 
 it('gives 20 unless asked', async () => {
   const namespace = await mintNamespace()
   const account = mintAccount()
-  const entries = Array.from({ length: 21 }, (_, n) => ({ idempotency_key: `${n}`, account_id: account, resource: 'benchmark_runs', quantity: 1 }))
+  const entries = Array.from({ length: 21 }, (_, n) => ({
+    idempotency_key: `${n}`,
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 1,
+  }))
   await api('api_meter_batch', { entries }, token(namespace))
   for (const request of [{}, { account_id: account }]) {
     const page = await api('api_ledger_list', request, token(namespace))
@@ -154,7 +186,8 @@ describe('filters of the ledger', () => {
   it('from is inclusive, to exclusive, both on occurred_at', async () => {
     const namespace = await mintNamespace()
     const account = mintAccount()
-    for (const day of [1, 2, 3]) await meter(account, { quantity: day, occurred_at: `2026-01-0${day}T00:00:00Z` }, namespace)
+    for (const day of [1, 2, 3])
+      await meter(account, { quantity: day, occurred_at: `2026-01-0${day}T00:00:00Z` }, namespace)
     await meter(account, { resource: 'gpu_hours', quantity: 9, occurred_at: '2026-01-02T00:00:00Z' }, namespace)
     const quantities = async (request: Answer) => {
       const answer = await api('api_ledger_list', request, token(namespace))
@@ -167,7 +200,9 @@ describe('filters of the ledger', () => {
       expect(await quantities({ ...runs, to: '2026-01-02T00:00:00Z' })).toEqual([1])
       expect(await quantities({ ...runs, from: '2026-01-02T00:00:00Z', to: '2026-01-02T00:00:00.001Z' })).toEqual([2])
       expect(new Set(await quantities(who))).toEqual(new Set([3, 9, 2, 1]))
-      expect(await errorOf(quantities({ ...who, resource: 'nothing_such' }))).toMatchObject({ code: 'unknown_resource' })
+      expect(await errorOf(quantities({ ...who, resource: 'nothing_such' }))).toMatchObject({
+        code: 'unknown_resource',
+      })
     }
     expect(await quantities({ account_id: mintAccount() })).toEqual([])
   })

@@ -5,14 +5,18 @@ import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } fro
 const RUNS = { resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 50, window: 'calendar_month' }
 const SEATS = { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 2 }
 
-const put = (namespace: string, plan: Answer) => api('api_plan_put', { plan_id: 'p', name: 'P', ...plan }, token(namespace))
+const put = (namespace: string, plan: Answer) =>
+  api('api_plan_put', { plan_id: 'p', name: 'P', ...plan }, token(namespace))
 const subscribe = (namespace: string, account: string, fields: Answer = {}) =>
   api('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p', ...fields }, token(namespace))
 
 describe('plans', () => {
   it('put and get: all fields, defaults filled in', async () => {
     const namespace = await mintNamespace()
-    const plan = await put(namespace, { external_id: 'stripe_1', entitlements: [{ ...RUNS, scope: 'us', priority: 7, duration_days: 30 }, SEATS] })
+    const plan = await put(namespace, {
+      external_id: 'stripe_1',
+      entitlements: [{ ...RUNS, scope: 'us', priority: 7, duration_days: 30 }, SEATS],
+    })
     expect(plan).toEqual({
       plan_id: 'p',
       version: 1,
@@ -36,7 +40,9 @@ describe('plans', () => {
     const version = async (plan: Answer) => at(await put(namespace, plan), 'version')
     expect(await version({ entitlements: [RUNS] })).toBe(1)
     expect(await version({ entitlements: [RUNS] })).toBe(1)
-    expect(await version({ entitlements: [{ ...RUNS, unit: 'count', scope: null, priority: 100 }], name: 'New name' })).toBe(1)
+    expect(
+      await version({ entitlements: [{ ...RUNS, unit: 'count', scope: null, priority: 100 }], name: 'New name' }),
+    ).toBe(1)
     expect(await version({ status: 'archived' })).toBe(1)
     expect(await version({ entitlements: [{ ...RUNS, quantity: 60 }] })).toBe(2)
     expect(await version({ entitlements: [SEATS, { ...RUNS, quantity: 60 }] })).toBe(3)
@@ -49,14 +55,20 @@ describe('plans', () => {
     const versions = await api('api_plan_versions', { plan_id: 'p' }, token(namespace))
     expect(listAt(versions, 'data').map((plan) => at(plan, 'version'))).toEqual([4, 3, 2, 1])
     expect(await errorOf(get({ version: 5 }))).toMatchObject({ status: 404, param: 'version' })
-    expect(await errorOf(api('api_plan_get', { plan_id: 'q' }, token(namespace)))).toMatchObject({ status: 404, param: 'plan_id' })
-    expect(await errorOf(api('api_plan_versions', { plan_id: 'q' }, token(namespace)))).toMatchObject({ status: 404, param: 'plan_id' })
+    expect(await errorOf(api('api_plan_get', { plan_id: 'q' }, token(namespace)))).toMatchObject({
+      status: 404,
+      param: 'plan_id',
+    })
+    expect(await errorOf(api('api_plan_versions', { plan_id: 'q' }, token(namespace)))).toMatchObject({
+      status: 404,
+      param: 'plan_id',
+    })
   })
 
-  it('a draft gets its first grants as version 1', async () => {
+  it('grants given to a plan that had none are a new version', async () => {
     const namespace = await mintNamespace()
     expect(await put(namespace, { status: 'draft' })).toMatchObject({ version: 1, status: 'draft', entitlements: [] })
-    expect(await put(namespace, { entitlements: [RUNS] })).toMatchObject({ version: 1, entitlements: [RUNS] })
+    expect(await put(namespace, { entitlements: [RUNS] })).toMatchObject({ version: 2, entitlements: [RUNS] })
   })
 
   it.each([
@@ -85,9 +97,20 @@ describe('plans', () => {
     await insert(80)
     await insert(5, 'calendar_day')
     await insert(6, 'calendar_month', 'us')
-    const rows = await sql('select quantity_allowed::int as q, plan_version as v from plan_entitlement_templates where namespace_id = $1 order by 1', [namespace])
-    expect(rows).toEqual([{ q: 5, v: 1 }, { q: 6, v: 1 }, { q: 80, v: 1 }])
-    await expect(sql("insert into plan_entitlement_templates (plan_id, resource_type_code, limit_kind_code) values ('no-such-plan', 'gpu_hours', 'cumulative')")).rejects.toMatchObject({ code: 'ME404' })
+    const rows = await sql(
+      'select quantity_allowed::int as q, plan_version as v from plan_entitlement_templates where namespace_id = $1 order by 1',
+      [namespace],
+    )
+    expect(rows).toEqual([
+      { q: 5, v: 1 },
+      { q: 6, v: 1 },
+      { q: 80, v: 1 },
+    ])
+    await expect(
+      sql(
+        "insert into plan_entitlement_templates (plan_id, resource_type_code, limit_kind_code) values ('no-such-plan', 'gpu_hours', 'cumulative')",
+      ),
+    ).rejects.toMatchObject({ code: 'ME404' })
   })
 })
 
@@ -110,9 +133,22 @@ describe('subscriptions', () => {
         billing_anchor: '2031-01-31T10:00:00.123Z',
       },
     })
-    const bySource = listAt(answer, 'entitlements').toSorted((a, b) => (textAt(a, 'resource') < textAt(b, 'resource') ? -1 : 1))
-    const source = { type: 'plan', plan_id: 'p', plan_version: 1, subscription_id: at(answer, 'subscription.subscription_id') }
-    const common = { account_id: account, status: 'scheduled', effective_start: '2031-01-31T10:00:00.123Z', effective_end: null, source }
+    const bySource = listAt(answer, 'entitlements').toSorted((a, b) =>
+      textAt(a, 'resource') < textAt(b, 'resource') ? -1 : 1,
+    )
+    const source = {
+      type: 'plan',
+      plan_id: 'p',
+      plan_version: 1,
+      subscription_id: at(answer, 'subscription.subscription_id'),
+    }
+    const common = {
+      account_id: account,
+      status: 'scheduled',
+      effective_start: '2031-01-31T10:00:00.123Z',
+      effective_end: null,
+      source,
+    }
     expect(bySource).toMatchObject([
       { ...common, resource: 'benchmark_runs', quantity: 150, window: 'billing_cycle', limit_kind: 'cumulative' },
       { ...common, resource: 'concurrent_users', quantity: 6, window: null },
@@ -129,11 +165,21 @@ describe('subscriptions', () => {
   it('a trial ends after its days, a template after its duration, whichever is first', async () => {
     const namespace = await mintNamespace()
     const account = mintAccount()
-    const durations = [[null, '2031-03-15T00:00:00Z'], [7, '2031-03-08T00:00:00Z'], [30, '2031-03-15T00:00:00Z']] as const
-    await put(namespace, { is_trial: true, trial_days: 14, entitlements: durations.map(([duration_days], n) => ({ ...RUNS, duration_days, priority: n })) })
+    const durations = [
+      [null, '2031-03-15T00:00:00Z'],
+      [7, '2031-03-08T00:00:00Z'],
+      [30, '2031-03-15T00:00:00Z'],
+    ] as const
+    await put(namespace, {
+      is_trial: true,
+      trial_days: 14,
+      entitlements: durations.map(([duration_days], n) => ({ ...RUNS, duration_days, priority: n })),
+    })
     const answer = await subscribe(namespace, account, { start_at: '2031-03-01T00:00:00Z' })
     expect(answer).toMatchObject({ subscription: { end_at: '2031-03-15T00:00:00Z' } })
-    const ends = listAt(answer, 'entitlements').toSorted((a, b) => Number(at(a, 'priority')) - Number(at(b, 'priority')))
+    const ends = listAt(answer, 'entitlements').toSorted(
+      (a, b) => Number(at(a, 'priority')) - Number(at(b, 'priority')),
+    )
     expect(ends.map((entitlement) => at(entitlement, 'effective_end'))).toEqual(durations.map(([, end]) => end))
     expect(await check(account, { at: '2031-03-07T23:59:59.999Z' }, namespace)).toMatchObject({ limit: 150 })
     expect(await check(account, { at: '2031-03-08T00:00:00Z' }, namespace)).toMatchObject({ limit: 100 })
@@ -151,7 +197,12 @@ describe('subscriptions', () => {
 
   it('multiplies exactly, to 6 decimals, and leaves unlimited unlimited', async () => {
     const namespace = await mintNamespace()
-    await put(namespace, { entitlements: [{ ...RUNS, quantity: 0.333333 }, { ...SEATS, quantity: null }] })
+    await put(namespace, {
+      entitlements: [
+        { ...RUNS, quantity: 0.333333 },
+        { ...SEATS, quantity: null },
+      ],
+    })
     const answer = await subscribe(namespace, mintAccount(), { quantity: 0.5 })
     const quantities = listAt(answer, 'entitlements').map((entitlement) => at(entitlement, 'quantity'))
     expect(quantities.toSorted()).toEqual([0.166667, null].toSorted())
@@ -177,10 +228,19 @@ describe('subscriptions', () => {
     await put(namespace, { status: 'archived' })
     expect(await subscribe(namespace, account, request)).toEqual({ ...first, duplicate: true })
     for (const change of [{ quantity: 2 }, { start_at: null }, { start_at: '2031-03-02T00:00:00Z' }]) {
-      expect(await errorOf(subscribe(namespace, account, { ...request, ...change }))).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+      expect(await errorOf(subscribe(namespace, account, { ...request, ...change }))).toMatchObject({
+        status: 409,
+        code: 'idempotency_conflict',
+      })
     }
-    expect(listAt(await api('api_subscription_list', { account_id: account }, token(namespace)), 'data')).toHaveLength(1)
-    expect(await errorOf(subscribe(namespace, account, {}))).toMatchObject({ status: 409, code: 'plan_not_active', param: 'plan_id' })
+    expect(listAt(await api('api_subscription_list', { account_id: account }, token(namespace)), 'data')).toHaveLength(
+      1,
+    )
+    expect(await errorOf(subscribe(namespace, account, {}))).toMatchObject({
+      status: 409,
+      code: 'plan_not_active',
+      param: 'plan_id',
+    })
   })
 
   it.each(['draft', 'archived'])('to a plan that is %s: plan_not_active; to none: 404', async (status) => {
@@ -188,7 +248,11 @@ describe('subscriptions', () => {
     await put(namespace, { status, entitlements: [RUNS] })
     const account = mintAccount()
     expect(await errorOf(subscribe(namespace, account))).toMatchObject({ status: 409, code: 'plan_not_active' })
-    expect(await errorOf(subscribe(namespace, account, { plan_id: 'q' }))).toMatchObject({ status: 404, code: 'not_found', param: 'plan_id' })
+    expect(await errorOf(subscribe(namespace, account, { plan_id: 'q' }))).toMatchObject({
+      status: 404,
+      code: 'not_found',
+      param: 'plan_id',
+    })
     expect(await sql('select 1 from accounts where external_id = $1', [account])).toEqual([])
   })
 
@@ -197,13 +261,19 @@ describe('subscriptions', () => {
     await put(namespace, { entitlements: [RUNS] })
     const answer = await subscribe(namespace, mintAccount())
     const get = { account_id: mintAccount(), subscription_id: at(answer, 'subscription.subscription_id') }
-    expect(await errorOf(api('api_subscription_get', get, token(namespace)))).toMatchObject({ status: 404, param: 'subscription_id' })
+    expect(await errorOf(api('api_subscription_get', get, token(namespace)))).toMatchObject({
+      status: 404,
+      param: 'subscription_id',
+    })
   })
 
   it('a plan without grants can be subscribed to', async () => {
     const namespace = await mintNamespace()
     await put(namespace, { entitlements: [] })
-    expect(await subscribe(namespace, mintAccount())).toMatchObject({ entitlements: [], subscription: { status: 'active' } })
+    expect(await subscribe(namespace, mintAccount())).toMatchObject({
+      entitlements: [],
+      subscription: { status: 'active' },
+    })
   })
 
   it('fn_provision_plan_entitlements does the same for SQL users', async () => {

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { accountId, acquire, advanceClock, at, check, grant, listAt, numberAt, ruleFor, setClock, textAt } from '../../support/commands.ts'
+import {
+  accountId,
+  acquire,
+  advanceClock,
+  at,
+  check,
+  grant,
+  listAt,
+  numberAt,
+  ruleFor,
+  setClock,
+  textAt,
+} from '../../support/commands.ts'
 import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 const resource = 'concurrent_users'
@@ -7,8 +19,12 @@ const seats = (account: string, quantity: number | null, fields: Answer = {}, na
   grant(account, { resource, limit_kind: 'concurrency', quantity, ...fields }, namespace)
 const used = async (account: string, namespace = 'default') =>
   (await check(account, { resource, purpose: 'lease', quantity: 0 }, namespace))['used']
-const command = (name: 'heartbeat' | 'release' | 'revoke' | 'get', lease: Answer, fields: Answer = {}, namespace = 'default') =>
-  api(`api_lease_${name}`, { lease_id: at(lease, 'lease.lease_id'), ...fields }, token(namespace))
+const command = (
+  name: 'heartbeat' | 'release' | 'revoke' | 'get',
+  lease: Answer,
+  fields: Answer = {},
+  namespace = 'default',
+) => api(`api_lease_${name}`, { lease_id: at(lease, 'lease.lease_id'), ...fields }, token(namespace))
 
 describe('acquire', () => {
   it('grants, counts after the write, and denies with the holders', async () => {
@@ -44,7 +60,9 @@ describe('acquire', () => {
     expect(at(first, 'lease.heartbeat_at')).toBe(at(first, 'lease.acquired_at'))
     const second = await acquire(account, 'bob')
     expect(second).toMatchObject({ allowed: true, used: 2, remaining: 0, lease: { fencing_token: 2 } })
-    expect(Date.parse(textAt(second, 'lease.expires_at')) - Date.parse(textAt(second, 'lease.acquired_at'))).toBe(28_800_000)
+    expect(Date.parse(textAt(second, 'lease.expires_at')) - Date.parse(textAt(second, 'lease.acquired_at'))).toBe(
+      28_800_000,
+    )
     expect(await acquire(account, 'eve')).toMatchObject({
       allowed: false,
       outcome: 'block',
@@ -54,7 +72,9 @@ describe('acquire', () => {
       used: 2,
       holders: [{ holder: 'ada' }, { holder: 'bob' }],
     })
-    expect(await sql('select 1 from concurrency_leases where account_id = $1', [await accountId(account)])).toHaveLength(2)
+    expect(
+      await sql('select 1 from concurrency_leases where account_id = $1', [await accountId(account)]),
+    ).toHaveLength(2)
   })
 
   it('shows at most 20 holders', async () => {
@@ -64,15 +84,22 @@ describe('acquire', () => {
     expect(listAt(await acquire(account, 'one more'), 'holders')).toHaveLength(20)
   })
 
-  it.each([[{}], [{ limit_kind: 'cumulative', resource }], [{ limit_kind: 'inventory', resource }], [{ limit_kind: 'time_access', resource }]])(
-    'without a concurrency entitlement, holding %j: no_entitlement, and no row',
-    async (fields) => {
-      const account = mintAccount()
-      if ('limit_kind' in fields) await grant(account, fields)
-      expect(await acquire(account, 'ada')).toMatchObject({ allowed: false, reason: 'no_entitlement', lease: null, holders: [] })
-      expect(await sql('select 1 from concurrency_leases where account_id = $1', [await accountId(account)])).toEqual([])
-    },
-  )
+  it.each([
+    [{}],
+    [{ limit_kind: 'cumulative', resource }],
+    [{ limit_kind: 'inventory', resource }],
+    [{ limit_kind: 'time_access', resource }],
+  ])('without a concurrency entitlement, holding %j: no_entitlement, and no row', async (fields) => {
+    const account = mintAccount()
+    if ('limit_kind' in fields) await grant(account, fields)
+    expect(await acquire(account, 'ada')).toMatchObject({
+      allowed: false,
+      reason: 'no_entitlement',
+      lease: null,
+      holders: [],
+    })
+    expect(await sql('select 1 from concurrency_leases where account_id = $1', [await accountId(account)])).toEqual([])
+  })
 
   it('the same holder gets its own lease back, renewed, and takes no second seat', async () => {
     const account = mintAccount()
@@ -80,8 +107,11 @@ describe('acquire', () => {
     const first = await acquire(account, 'ada', { ttl_seconds: 60 })
     const again = await acquire(account, 'ada', { ttl_seconds: 3600 })
     expect(again).toMatchObject({ allowed: true, renewed: true, used: 1, remaining: 0 })
-    for (const field of ['lease_id', 'fencing_token', 'acquired_at']) expect(at(again, `lease.${field}`)).toBe(at(first, `lease.${field}`))
-    expect(Date.parse(textAt(again, 'lease.expires_at')) - Date.parse(textAt(again, 'lease.heartbeat_at'))).toBe(3_600_000)
+    for (const field of ['lease_id', 'fencing_token', 'acquired_at'])
+      expect(at(again, `lease.${field}`)).toBe(at(first, `lease.${field}`))
+    expect(Date.parse(textAt(again, 'lease.expires_at')) - Date.parse(textAt(again, 'lease.heartbeat_at'))).toBe(
+      3_600_000,
+    )
   })
 
   it('units go up only as far as there are seats, and down', async () => {
@@ -89,10 +119,21 @@ describe('acquire', () => {
     await seats(account, 5)
     await acquire(account, 'bob', { units: 2 })
     await acquire(account, 'ada', { units: 1 })
-    expect(await acquire(account, 'ada', { units: 3 })).toMatchObject({ allowed: true, renewed: true, quantity: 3, used: 5, lease: { units: 3 } })
+    expect(await acquire(account, 'ada', { units: 3 })).toMatchObject({
+      allowed: true,
+      renewed: true,
+      quantity: 3,
+      used: 5,
+      lease: { units: 3 },
+    })
     const denied = await acquire(account, 'ada', { units: 4 })
     expect(denied).toMatchObject({ allowed: false, reason: 'limit_exceeded', lease: null, quantity: 4, used: 5 })
-    expect(await acquire(account, 'ada', { units: 1 })).toMatchObject({ allowed: true, renewed: true, used: 3, lease: { units: 1 } })
+    expect(await acquire(account, 'ada', { units: 1 })).toMatchObject({
+      allowed: true,
+      renewed: true,
+      used: 3,
+      lease: { units: 1 },
+    })
     expect(await acquire(account, 'eve', { units: 3 })).toMatchObject({ allowed: false })
     expect(await acquire(account, 'eve', { units: 2 })).toMatchObject({ allowed: true, used: 5 })
   })
@@ -110,7 +151,11 @@ describe('acquire', () => {
   it('holders are those of an account, resource and scope', async () => {
     const account = mintAccount()
     await seats(account, 4)
-    const leases = [await acquire(account, 'ada'), await acquire(account, 'ada', { scope: 'us' }), await acquire(account, 'ada', { scope: 'us/h100' })]
+    const leases = [
+      await acquire(account, 'ada'),
+      await acquire(account, 'ada', { scope: 'us' }),
+      await acquire(account, 'ada', { scope: 'us/h100' }),
+    ]
     expect(leases.map((lease) => at(lease, 'renewed'))).toEqual([false, false, false])
     expect(await used(account)).toBe(3)
   })
@@ -126,7 +171,12 @@ describe('acquire', () => {
   })
 
   it.each([
-    [{ action: 'overage', overage_multiplier: 4, overage_cap: 1 }, 'overage', 'over_limit_overage', 'overage_cap_reached'],
+    [
+      { action: 'overage', overage_multiplier: 4, overage_cap: 1 },
+      'overage',
+      'over_limit_overage',
+      'overage_cap_reached',
+    ],
     [{ action: 'grace', grace_percent: 50 }, 'grace', 'over_limit_grace', 'grace_exhausted'],
   ])('%j goes beyond the seats: %s', async (rule, outcome, reason, beyond) => {
     const account = mintAccount()
@@ -134,7 +184,13 @@ describe('acquire', () => {
     await ruleFor(account, { resource, limit_kind: 'concurrency', warn_at_percent: 100, ...rule })
     expect(await acquire(account, 'a')).toMatchObject({ outcome: 'allow' })
     expect(await acquire(account, 'b')).toMatchObject({ outcome: 'warn', reason: 'near_limit' })
-    expect(await acquire(account, 'c')).toMatchObject({ outcome, reason, used: 3, overage: { quantity: 1 }, lease: { holder: 'c' } })
+    expect(await acquire(account, 'c')).toMatchObject({
+      outcome,
+      reason,
+      used: 3,
+      overage: { quantity: 1 },
+      lease: { holder: 'c' },
+    })
     expect(await acquire(account, 'd')).toMatchObject({ outcome: 'block', reason: beyond, lease: null })
   })
 
@@ -144,7 +200,11 @@ describe('acquire', () => {
     await ruleFor(account, { resource, limit_kind: 'concurrency', action: 'warn' })
     expect(await acquire(account, 'a', { units: 50 })).toMatchObject({ outcome: 'warn', reason: 'over_limit_warned' })
     await seats(account, null)
-    expect(await acquire(account, 'b', { units: 1000 })).toMatchObject({ outcome: 'allow', limit: null, remaining: null })
+    expect(await acquire(account, 'b', { units: 1000 })).toMatchObject({
+      outcome: 'allow',
+      limit: null,
+      remaining: null,
+    })
   })
 
   it('a suspended account gets none, keeps what it has, and may give it back', async () => {
@@ -184,8 +244,15 @@ describe('a lease ends to the second, cron or no cron', () => {
     expect(await acquire(account, 'bob', {}, namespace)).toMatchObject({ allowed: false })
     await setClock(namespace, textAt(lease, 'lease.expires_at'))
     expect(await used(account, namespace)).toBe(0)
-    expect(await command('get', lease, {}, namespace)).toMatchObject({ lease: { status: 'expired', released_at: null } })
-    expect(await acquire(account, 'bob', {}, namespace)).toMatchObject({ allowed: true, renewed: false, used: 1, lease: { fencing_token: 2 } })
+    expect(await command('get', lease, {}, namespace)).toMatchObject({
+      lease: { status: 'expired', released_at: null },
+    })
+    expect(await acquire(account, 'bob', {}, namespace)).toMatchObject({
+      allowed: true,
+      renewed: false,
+      used: 1,
+      lease: { fencing_token: 2 },
+    })
   })
 
   it('a holder that comes back after that gets a new one', async () => {
@@ -216,9 +283,10 @@ describe('a lease ends to the second, cron or no cron', () => {
     await Promise.all(Array.from({ length: 4 }, () => sql('select fn_expire_leases()')))
     await sql('select fn_expire_leases()')
     expect(await answers()).toEqual(before)
-    const rows = await sql('select holder, end_status, ended_at = expires_at as on_time from concurrency_leases where account_id = $1 order by holder', [
-      await accountId(account, namespace),
-    ])
+    const rows = await sql(
+      'select holder, end_status, ended_at = expires_at as on_time from concurrency_leases where account_id = $1 order by holder',
+      [await accountId(account, namespace)],
+    )
     expect(rows).toEqual([
       { holder: 'a', end_status: 'expired', on_time: true },
       { holder: 'b', end_status: null, on_time: null },
@@ -228,7 +296,9 @@ describe('a lease ends to the second, cron or no cron', () => {
   it('the maintenance job says what it did', async () => {
     const answer = await api('api_maintenance', { job: 'expire_leases' }, { type: 'cron' })
     expect(answer).toEqual({ results: [{ job: 'expire_leases', processed: expect.any(Number), more: false }] })
-    expect(await errorOf(api('api_maintenance', { job: 'all' }, token('default', ['read'])))).toMatchObject({ code: 'missing_scope' })
+    expect(await errorOf(api('api_maintenance', { job: 'all' }, token('default', ['read'])))).toMatchObject({
+      code: 'missing_scope',
+    })
   })
 })
 
@@ -240,7 +310,8 @@ describe('heartbeat', () => {
     const lease = await acquire(account, 'ada', { ttl_seconds: 100 }, namespace)
     await api('api_entitlement_revoke', { entitlement_id: at(entitlement, 'entitlement_id') }, token(namespace))
     await advanceClock(namespace, 90)
-    const length = (beat: Answer) => Date.parse(textAt(beat, 'lease.expires_at')) - Date.parse(textAt(beat, 'lease.heartbeat_at'))
+    const length = (beat: Answer) =>
+      Date.parse(textAt(beat, 'lease.expires_at')) - Date.parse(textAt(beat, 'lease.heartbeat_at'))
     const beat = await command('heartbeat', lease, {}, namespace)
     expect(length(beat)).toBe(100_000)
     expect(at(beat, 'lease.acquired_at')).toBe(at(lease, 'lease.acquired_at'))
@@ -262,7 +333,11 @@ describe('heartbeat', () => {
     await advanceClock(namespace, 60)
     if (status === 'expired') await sql('select 1')
     const error = await errorOf(command('heartbeat', lease, {}, namespace))
-    expect(error).toMatchObject({ status: 410, code, lease: { lease_id: at(lease, 'lease.lease_id'), status, holder: 'ada' } })
+    expect(error).toMatchObject({
+      status: 410,
+      code,
+      lease: { lease_id: at(lease, 'lease.lease_id'), status, holder: 'ada' },
+    })
     await sql('select fn_expire_leases()')
     expect(await errorOf(command('heartbeat', lease, {}, namespace))).toMatchObject({ status: 410, code })
   })
@@ -281,7 +356,9 @@ describe('release and revoke', () => {
     expect(second).toMatchObject({ lease: { status: 'revoked', released_at: expect.any(String) } })
     expect(await command('release', revoked)).toEqual(second)
     expect(await used(account)).toBe(0)
-    const rows = await sql('select end_reason from concurrency_leases where lease_id = $1', [at(revoked, 'lease.lease_id')])
+    const rows = await sql('select end_reason from concurrency_leases where lease_id = $1', [
+      at(revoked, 'lease.lease_id'),
+    ])
     expect(rows).toEqual([{ end_reason: 'abuse' }])
   })
 
@@ -291,18 +368,26 @@ describe('release and revoke', () => {
     await seats(account, 1, {}, namespace)
     const lease = await acquire(account, 'a', { ttl_seconds: 60 }, namespace)
     await advanceClock(namespace, 3600)
-    expect(await command('release', lease, {}, namespace)).toMatchObject({ lease: { status: 'expired', released_at: null } })
+    expect(await command('release', lease, {}, namespace)).toMatchObject({
+      lease: { status: 'expired', released_at: null },
+    })
     expect(await command('release', lease, {}, namespace)).toMatchObject({ lease: { status: 'expired' } })
   })
 
-  it.each(['heartbeat', 'release', 'revoke', 'get'] as const)('%s of an unknown lease, or one of another namespace: 404', async (name) => {
-    const account = mintAccount()
-    await seats(account, 1)
-    const lease = await acquire(account, 'a')
-    const unknown = { lease: { lease_id: '00000000-0000-4000-8000-000000000000' } }
-    expect(await errorOf(command(name, unknown))).toMatchObject({ status: 404, code: 'not_found' })
-    expect(await errorOf(command(name, lease, {}, await mintNamespace()))).toMatchObject({ status: 404, code: 'not_found' })
-  })
+  it.each(['heartbeat', 'release', 'revoke', 'get'] as const)(
+    '%s of an unknown lease, or one of another namespace: 404',
+    async (name) => {
+      const account = mintAccount()
+      await seats(account, 1)
+      const lease = await acquire(account, 'a')
+      const unknown = { lease: { lease_id: '00000000-0000-4000-8000-000000000000' } }
+      expect(await errorOf(command(name, unknown))).toMatchObject({ status: 404, code: 'not_found' })
+      expect(await errorOf(command(name, lease, {}, await mintNamespace()))).toMatchObject({
+        status: 404,
+        code: 'not_found',
+      })
+    },
+  )
 })
 
 describe('for SQL users', () => {
@@ -311,18 +396,39 @@ describe('for SQL users', () => {
     await seats(account, 1)
     const id = await accountId(account)
     const take = (holder: string) =>
-      sql<{ granted: boolean; lease_id: string | null; reason: string }>('select * from fn_acquire_lease($1, $2, null, $3, 480)', [id, resource, holder])
+      sql<{ granted: boolean; lease_id: string | null; reason: string }>(
+        'select * from fn_acquire_lease($1, $2, null, $3, 480)',
+        [id, resource, holder],
+      )
     const [granted] = await take('ada')
-    expect(granted).toMatchObject({ granted: true, reason: 'within_limit', renewed: false, quantity_limit: '1', used: '1', remaining: '0', fencing_token: '1' })
-    expect((await take('bob'))[0]).toMatchObject({ granted: false, lease_id: null, reason: 'limit_exceeded', used: '1', expires_at: null })
+    expect(granted).toMatchObject({
+      granted: true,
+      reason: 'within_limit',
+      renewed: false,
+      quantity_limit: '1',
+      used: '1',
+      remaining: '0',
+      fencing_token: '1',
+    })
+    expect((await take('bob'))[0]).toMatchObject({
+      granted: false,
+      lease_id: null,
+      reason: 'limit_exceeded',
+      used: '1',
+      expires_at: null,
+    })
     expect((await take('ada'))[0]).toMatchObject({ granted: true, renewed: true, lease_id: granted?.lease_id })
     const value = async (text: string) => Object.values((await sql(text, [granted?.lease_id]))[0] ?? {})[0]
     expect(await value('select fn_heartbeat_lease($1)')).toBe(true)
     expect(await value('select fn_release_lease($1)')).toBe(true)
     expect(await value('select fn_release_lease($1)')).toBe(true)
     expect(await value('select fn_heartbeat_lease($1)')).toBe(false)
-    expect(await sql("select fn_release_lease('00000000-0000-4000-8000-000000000000') as known")).toEqual([{ known: false }])
-    expect(await sql("select fn_heartbeat_lease('00000000-0000-4000-8000-000000000000') as known")).toEqual([{ known: false }])
+    expect(await sql("select fn_release_lease('00000000-0000-4000-8000-000000000000') as known")).toEqual([
+      { known: false },
+    ])
+    expect(await sql("select fn_heartbeat_lease('00000000-0000-4000-8000-000000000000') as known")).toEqual([
+      { known: false },
+    ])
   })
 
   it.each([

@@ -7,10 +7,19 @@ const NOW = '2031-05-01T00:20:00Z'
 
 /** What an account may hold, of one resource each: windows that reset, roll and end, stocks, and nothing. */
 const holdings: Record<string, Answer[]> = {
-  benchmark_runs: [{ window: 'calendar_month', quantity: 5 }, { scope: 'us', quantity: 3, priority: 1 }],
-  gpu_hours: [{ window: 'calendar_day', quantity: 2 }, { window: 'rolling_24h', quantity: 4 }],
+  benchmark_runs: [
+    { window: 'calendar_month', quantity: 5 },
+    { scope: 'us', quantity: 3, priority: 1 },
+  ],
+  gpu_hours: [
+    { window: 'calendar_day', quantity: 2 },
+    { window: 'rolling_24h', quantity: 4 },
+  ],
   server_configs: [{ limit_kind: 'inventory', quantity: 4 }],
-  ai_models: [{ quantity: 6, effective_start: '2031-04-30T22:00:00Z', effective_end: '2031-04-30T23:30:00Z' }, { window: 'billing_cycle', quantity: 1, effective_start: '2031-05-01T00:10:00Z' }],
+  ai_models: [
+    { quantity: 6, effective_start: '2031-04-30T22:00:00Z', effective_end: '2031-04-30T23:30:00Z' },
+    { window: 'billing_cycle', quantity: 1, effective_start: '2031-05-01T00:10:00Z' },
+  ],
   named_users: [],
 }
 
@@ -43,7 +52,8 @@ async function world(): Promise<{ namespace: string; accounts: string[] }> {
   const accounts = [mintAccount(), mintAccount()]
   for (const account of accounts) {
     for (const [resource, grants] of Object.entries(holdings)) {
-      for (const fields of grants) await grant(account, { resource, effective_start: '2031-01-01T00:00:00Z', ...fields }, namespace)
+      for (const fields of grants)
+        await grant(account, { resource, effective_start: '2031-01-01T00:00:00Z', ...fields }, namespace)
     }
     await ruleFor(account, { action: 'overage', overage_cap: 4, overage_multiplier: 3 }, namespace)
     await ruleFor(account, { resource: 'gpu_hours', action: 'grace', grace_percent: 50 }, namespace)
@@ -75,7 +85,10 @@ async function stateOf(namespace: string, accounts: string[]): Promise<unknown> 
          from entitlement_windows w join entitlements e using (bucket_id) where w.account_id = $1 order by 1, 2, 3, 4, 5`,
         [id],
       ),
-      stock: await sql('select resource_type_code, resource_scope, quantity::float from inventory_totals where account_id = $1 order by 1, 2', [id]),
+      stock: await sql(
+        'select resource_type_code, resource_scope, quantity::float from inventory_totals where account_id = $1 order by 1, 2',
+        [id],
+      ),
       clocks: await sql(
         `select resource_type_code, cumulative_exceeded_at is null as under, cumulative_grace_end, inventory_exceeded_at is null as stock_under
          from resource_state where account_id = $1 and key_version > 0 order by 1`,
@@ -105,17 +118,24 @@ it('a batch is its entries metered one by one', async () => {
       // Of several entries with one key the first in the batch counts, and fails or not on its own.
       const single = bodies(apart)
       const first = single.entries.filter(
-        (entry, n) => single.entries.findIndex((other) => other.account_id === entry.account_id && other.idempotency_key === entry.idempotency_key) === n,
+        (entry, n) =>
+          single.entries.findIndex(
+            (other) => other.account_id === entry.account_id && other.idempotency_key === entry.idempotency_key,
+          ) === n,
       )
       const ids = Object.fromEntries(
-        await Promise.all(apart.accounts.map(async (account) => [account, await accountId(account, apart.namespace)] as const)),
+        await Promise.all(
+          apart.accounts.map(async (account) => [account, await accountId(account, apart.namespace)] as const),
+        ),
       )
       for (const entry of drawOrder(first, ids)) {
         await api('api_meter', entry, token(single.namespace)).catch((error: unknown) => {
           if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ME4'))) throw error
         })
       }
-      expect(await stateOf(together.namespace, together.accounts)).toEqual(await stateOf(apart.namespace, apart.accounts))
+      expect(await stateOf(together.namespace, together.accounts)).toEqual(
+        await stateOf(apart.namespace, apart.accounts),
+      )
     }),
     { seed: 20261121, numRuns: 40 },
   )

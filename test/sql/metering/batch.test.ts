@@ -29,12 +29,24 @@ it('mixed outcomes stand alone', async () => {
     entry(account, { occurred_at: '2199-01-01T00:00:00Z' }),
     entry(account, { quantity: 9, idempotency_key: 'b' }),
   ])
-  const invalid = (code: string, param: string) => ({ status: 'invalid', entry: null, error: { type: 'invalid_request', code, param } })
+  const invalid = (code: string, param: string) => ({
+    status: 'invalid',
+    entry: null,
+    error: { type: 'invalid_request', code, param },
+  })
   expect(results).toMatchObject([
-    { status: 'recorded', error: null, entry: { quantity: 4, included_quantity: 4, metadata: { n: 1 }, account_id: account } },
+    {
+      status: 'recorded',
+      error: null,
+      entry: { quantity: 4, included_quantity: 4, metadata: { n: 1 }, account_id: account },
+    },
     invalid('unknown_resource', 'resource'),
     { status: 'duplicate', error: null, entry: { quantity: 4, metadata: { n: 1 } } },
-    { status: 'conflict', entry: null, error: { type: 'conflict', code: 'idempotency_conflict', param: 'idempotency_key' } },
+    {
+      status: 'conflict',
+      entry: null,
+      error: { type: 'conflict', code: 'idempotency_conflict', param: 'idempotency_key' },
+    },
     invalid('invalid_parameter', 'quantity'),
     invalid('unit_mismatch', 'unit'),
     invalid('invalid_parameter', 'quantity'),
@@ -54,7 +66,10 @@ it('an entry keeps the index that the Worker gave it', async () => {
 describe('what is refused does not use up its key', () => {
   it('in a later request', async () => {
     const account = mintAccount()
-    await batch([entry(account, { idempotency_key: 'k', occurred_at: '2199-01-01T00:00:00Z' }), entry(account, { idempotency_key: 'l', unit: 'hours' })])
+    await batch([
+      entry(account, { idempotency_key: 'k', occurred_at: '2199-01-01T00:00:00Z' }),
+      entry(account, { idempotency_key: 'l', unit: 'hours' }),
+    ])
     for (const idempotency_key of ['k', 'l']) {
       expect(await meter(account, { idempotency_key, quantity: 2 })).toMatchObject({ duplicate: false })
     }
@@ -80,8 +95,17 @@ describe('what is refused does not use up its key', () => {
       entry(account, { resource, quantity: -3 }),
       entry(account, { resource, quantity: -2 }),
     ])
-    const refused = { status: 'invalid', entry: null, error: { type: 'conflict', code: 'negative_balance', param: 'quantity' } }
-    expect(results).toMatchObject([refused, { status: 'recorded' }, refused, { status: 'recorded', entry: { quantity: -2 } }])
+    const refused = {
+      status: 'invalid',
+      entry: null,
+      error: { type: 'conflict', code: 'negative_balance', param: 'quantity' },
+    }
+    expect(results).toMatchObject([
+      refused,
+      { status: 'recorded' },
+      refused,
+      { status: 'recorded', entry: { quantity: -2 } },
+    ])
     expect(await check(account, { resource, purpose: 'assign' })).toMatchObject({ used: 0 })
     expect(await meter(account, { resource, idempotency_key: 'k', quantity: 1 })).toMatchObject({ duplicate: false })
   })
@@ -114,9 +138,19 @@ it('1000 entries over many accounts, resources and scopes', async () => {
 it('a token of one account meters that account only, in every entry', async () => {
   const account = mintAccount()
   const mine = token('default', ['meter'], account)
-  expect(await api('api_meter_batch', { entries: [entry(account)] }, mine)).toMatchObject({ results: [{ status: 'recorded' }] })
-  for (const entries of [[entry(account), entry(mintAccount())], [entry(mintAccount()), entry(account)]]) {
-    expect(await errorOf(api('api_meter_batch', { entries }, mine))).toMatchObject({ status: 403, code: 'account_forbidden' })
+  expect(await api('api_meter_batch', { entries: [entry(account)] }, mine)).toMatchObject({
+    results: [{ status: 'recorded' }],
+  })
+  for (const entries of [
+    [entry(account), entry(mintAccount())],
+    [entry(mintAccount()), entry(account)],
+  ]) {
+    expect(await errorOf(api('api_meter_batch', { entries }, mine))).toMatchObject({
+      status: 403,
+      code: 'account_forbidden',
+    })
   }
-  expect(await sql('select 1 from consumption_ledger where account_id = $1', [await accountId(account)])).toHaveLength(1)
+  expect(await sql('select 1 from consumption_ledger where account_id = $1', [await accountId(account)])).toHaveLength(
+    1,
+  )
 })

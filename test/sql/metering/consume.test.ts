@@ -4,12 +4,49 @@ import { type Answer, mintAccount, sql } from '../../support/sql.ts'
 
 describe('a consume draws within what is permitted, or not at all', () => {
   // 10 granted; what is asked in turn, and outcome, reason, overage of the entry, used after.
-  const runs: [rule: Answer | null, asked: [quantity: number, outcome: string, reason: string, overage: number, used: number][]][] = [
-    [null, [[6, 'allow', 'within_limit', 0, 6], [5, 'block', 'limit_exceeded', 0, 6], [4, 'allow', 'within_limit', 0, 10]]],
-    [{ action: 'block', warn_at_percent: 50 }, [[4, 'allow', 'within_limit', 0, 4], [1, 'warn', 'near_limit', 0, 5], [5, 'warn', 'near_limit', 0, 10]]],
-    [{ action: 'warn' }, [[12, 'warn', 'over_limit_warned', 2, 12], [1, 'warn', 'over_limit_warned', 1, 13]]],
-    [{ action: 'overage', overage_cap: 3 }, [[12, 'overage', 'over_limit_overage', 2, 12], [2, 'block', 'overage_cap_reached', 0, 12], [1, 'overage', 'over_limit_overage', 1, 13]]],
-    [{ action: 'grace', grace_percent: 20 }, [[11, 'grace', 'over_limit_grace', 1, 11], [2, 'block', 'grace_exhausted', 0, 11], [1, 'grace', 'over_limit_grace', 1, 12]]],
+  const runs: [
+    rule: Answer | null,
+    asked: [quantity: number, outcome: string, reason: string, overage: number, used: number][],
+  ][] = [
+    [
+      null,
+      [
+        [6, 'allow', 'within_limit', 0, 6],
+        [5, 'block', 'limit_exceeded', 0, 6],
+        [4, 'allow', 'within_limit', 0, 10],
+      ],
+    ],
+    [
+      { action: 'block', warn_at_percent: 50 },
+      [
+        [4, 'allow', 'within_limit', 0, 4],
+        [1, 'warn', 'near_limit', 0, 5],
+        [5, 'warn', 'near_limit', 0, 10],
+      ],
+    ],
+    [
+      { action: 'warn' },
+      [
+        [12, 'warn', 'over_limit_warned', 2, 12],
+        [1, 'warn', 'over_limit_warned', 1, 13],
+      ],
+    ],
+    [
+      { action: 'overage', overage_cap: 3 },
+      [
+        [12, 'overage', 'over_limit_overage', 2, 12],
+        [2, 'block', 'overage_cap_reached', 0, 12],
+        [1, 'overage', 'over_limit_overage', 1, 13],
+      ],
+    ],
+    [
+      { action: 'grace', grace_percent: 20 },
+      [
+        [11, 'grace', 'over_limit_grace', 1, 11],
+        [2, 'block', 'grace_exhausted', 0, 11],
+        [1, 'grace', 'over_limit_grace', 1, 12],
+      ],
+    ],
   ]
   it.each(runs)('%j', async (rule, asked) => {
     const account = mintAccount()
@@ -17,12 +54,28 @@ describe('a consume draws within what is permitted, or not at all', () => {
     if (rule) await ruleFor(account, rule)
     for (const [quantity, outcome, reason, overage, used] of asked) {
       const answer = await consume(account, { quantity })
-      expect(answer).toMatchObject({ outcome, reason, allowed: outcome !== 'block', used, remaining: Math.max(0, 10 - used), limit: 10, quantity })
+      expect(answer).toMatchObject({
+        outcome,
+        reason,
+        allowed: outcome !== 'block',
+        used,
+        remaining: Math.max(0, 10 - used),
+        limit: 10,
+        quantity,
+      })
       if (outcome === 'block') expect(answer).toMatchObject({ entry: null, duplicate: false })
       else {
         expect(answer).toMatchObject({
           duplicate: false,
-          entry: { quantity, included_quantity: quantity - overage, overage_quantity: overage, excess_quantity: 0, kind: 'usage', late: false, reverses: null },
+          entry: {
+            quantity,
+            included_quantity: quantity - overage,
+            overage_quantity: overage,
+            excess_quantity: 0,
+            kind: 'usage',
+            late: false,
+            reverses: null,
+          },
         })
       }
       expect(at(answer, 'limits.0')).toMatchObject({ limit_kind: 'cumulative', outcome, reason, used })
@@ -74,27 +127,46 @@ describe('which kind a consume draws on', () => {
       return
     }
     expect(answer).toMatchObject({ allowed: true, entry: { included_quantity: 2 } })
-    const [row] = await sql<{ kind: string }>('select limit_kind_code as kind from consumption_ledger where entry_id = $1', [
-      textAt(answer, 'entry.entry_id'),
-    ])
+    const [row] = await sql<{ kind: string }>(
+      'select limit_kind_code as kind from consumption_ledger where entry_id = $1',
+      [textAt(answer, 'entry.entry_id')],
+    )
     expect(row?.kind).toBe(drawn)
   })
 })
 
 describe('a denial leaves nothing behind', () => {
   const tables = [
-    'accounts', 'resource_state', 'idempotency_keys', 'consumption_ledger', 'consumption_allocations', 'usage_rollups',
-    'inventory_totals', 'entitlement_windows', 'entitlements', 'control_rules', 'concurrency_leases', 'inventory_items',
-    'subscriptions', 'reservations',
+    'accounts',
+    'resource_state',
+    'idempotency_keys',
+    'consumption_ledger',
+    'consumption_allocations',
+    'usage_rollups',
+    'inventory_totals',
+    'entitlement_windows',
+    'entitlements',
+    'control_rules',
+    'concurrency_leases',
+    'inventory_items',
+    'subscriptions',
+    'reservations',
   ]
   const rowsOf = async (id: string) => {
-    const union = tables.map((name) => `select '${name}' as name from ${name} where account_id = $1`).join(' union all ')
+    const union = tables
+      .map((name) => `select '${name}' as name from ${name} where account_id = $1`)
+      .join(' union all ')
     return (await sql<{ name: string }>(union, [id])).map((row) => row.name)
   }
 
   it('of an account that was never seen', async () => {
     const account = mintAccount()
-    expect(await consume(account, { metadata: { a: 1 } })).toMatchObject({ allowed: false, reason: 'no_entitlement', duplicate: false, entry: null })
+    expect(await consume(account, { metadata: { a: 1 } })).toMatchObject({
+      allowed: false,
+      reason: 'no_entitlement',
+      duplicate: false,
+      entry: null,
+    })
     expect(await rowsOf(await accountId(account))).toEqual([])
   })
 
@@ -124,10 +196,13 @@ it('a pay-as-you-go account: unlimited under overage, all of it billed', async (
   await ruleFor(account, { action: 'overage', overage_multiplier: 2.5 })
   await consume(account, { quantity: 3 })
   await meter(account, { quantity: 4 })
-  const rows = await sql('select used, included_quantity, overage_quantity, billable_quantity, billable_amount from entitlement_windows where account_id = $1', [
-    await accountId(account),
+  const rows = await sql(
+    'select used, included_quantity, overage_quantity, billable_quantity, billable_amount from entitlement_windows where account_id = $1',
+    [await accountId(account)],
+  )
+  expect(rows).toEqual([
+    { used: '7', included_quantity: '7', overage_quantity: '0', billable_quantity: '7', billable_amount: '17.5' },
   ])
-  expect(rows).toEqual([{ used: '7', included_quantity: '7', overage_quantity: '0', billable_quantity: '7', billable_amount: '17.5' }])
 })
 
 it('a rule that changes in mid-month bills each part by its own multiplier', async () => {
@@ -146,6 +221,13 @@ it('a rule that changes in mid-month bills each part by its own multiplier', asy
     [await accountId(account)],
   )
   expect(rows).toEqual([
-    { used: '25', included_quantity: '10', overage_quantity: '14', excess_quantity: '1', billable_quantity: '7', billable_amount: '26' },
+    {
+      used: '25',
+      included_quantity: '10',
+      overage_quantity: '14',
+      excess_quantity: '1',
+      billable_quantity: '7',
+      billable_amount: '26',
+    },
   ])
 })

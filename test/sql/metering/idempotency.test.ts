@@ -6,7 +6,11 @@ const commands = { consume, meter } as const
 const CONFLICT = { status: 409, code: 'idempotency_conflict', param: 'idempotency_key' }
 
 async function entries(account: string): Promise<number> {
-  return (await sql('select 1 from consumption_ledger l join accounts a using (account_id) where a.external_id = $1', [account])).length
+  return (
+    await sql('select 1 from consumption_ledger l join accounts a using (account_id) where a.external_id = $1', [
+      account,
+    ])
+  ).length
 }
 
 async function batch(entriesOfBatch: Answer[]): Promise<Answer[]> {
@@ -32,7 +36,7 @@ describe.each(['consume', 'meter'] as const)('%s with the same key', (name) => {
 
   it.each([
     ['metadata is no part of the request', { metadata: { b: 2 } }],
-    ['the unit left out is the resource\'s own', { unit: undefined }],
+    ["the unit left out is the resource's own", { unit: undefined }],
   ])('%s', async (_why, change) => {
     const account = mintAccount()
     await grant(account)
@@ -52,7 +56,12 @@ describe.each(['consume', 'meter'] as const)('%s with the same key', (name) => {
   ])('and another %s: conflict', async (_what, change) => {
     const account = mintAccount()
     for (const resource of ['benchmark_runs', 'server_configs', 'gpu_hours']) await grant(account, { resource })
-    const request = { idempotency_key: 'k', quantity: 2, scope: 'us', ...('unit' in change ? { resource: 'gpu_hours', unit: 'hours' } : {}) }
+    const request = {
+      idempotency_key: 'k',
+      quantity: 2,
+      scope: 'us',
+      ...('unit' in change ? { resource: 'gpu_hours', unit: 'hours' } : {}),
+    }
     await call(account, request)
     expect(await errorOf(call(account, { ...request, ...change }))).toMatchObject(CONFLICT)
     expect(await entries(account)).toBe(1)
@@ -70,7 +79,10 @@ describe.each(['consume', 'meter'] as const)('%s with the same key', (name) => {
     const account = mintAccount()
     await grant(account)
     await errorOf(call(account, { idempotency_key: 'k', unit: 'hours' }))
-    expect(await call(account, { idempotency_key: 'k', quantity: 5 })).toMatchObject({ duplicate: false, entry: { quantity: 5 } })
+    expect(await call(account, { idempotency_key: 'k', quantity: 5 })).toMatchObject({
+      duplicate: false,
+      entry: { quantity: 5 },
+    })
   })
 })
 
@@ -78,27 +90,51 @@ it('another occurred_at is another request', async () => {
   const account = mintAccount()
   const request = { idempotency_key: 'k', occurred_at: '2026-01-01T00:00:00Z' }
   const first = await meter(account, request)
-  expect(await meter(account, { ...request, occurred_at: '2026-01-01T01:00:00+01:00' })).toEqual({ ...first, duplicate: true })
+  expect(await meter(account, { ...request, occurred_at: '2026-01-01T01:00:00+01:00' })).toEqual({
+    ...first,
+    duplicate: true,
+  })
   expect(await errorOf(meter(account, { ...request, occurred_at: '2026-01-01T00:00:00.001Z' }))).toMatchObject(CONFLICT)
 })
 
 it('a denied request does not use it up', async () => {
   const account = mintAccount()
   await grant(account, { quantity: 1 })
-  expect(await consume(account, { idempotency_key: 'k', quantity: 2 })).toMatchObject({ allowed: false, duplicate: false })
+  expect(await consume(account, { idempotency_key: 'k', quantity: 2 })).toMatchObject({
+    allowed: false,
+    duplicate: false,
+  })
   await grant(account, { quantity: 1 })
-  expect(await consume(account, { idempotency_key: 'k', quantity: 2 })).toMatchObject({ allowed: true, duplicate: false })
-  expect(await consume(account, { idempotency_key: 'k', quantity: 2 })).toMatchObject({ allowed: true, duplicate: true })
+  expect(await consume(account, { idempotency_key: 'k', quantity: 2 })).toMatchObject({
+    allowed: true,
+    duplicate: false,
+  })
+  expect(await consume(account, { idempotency_key: 'k', quantity: 2 })).toMatchObject({
+    allowed: true,
+    duplicate: true,
+  })
 })
 
 describe('a key belongs to one operation', () => {
-  const use = (account: string): Answer => ({ idempotency_key: 'k', account_id: account, resource: 'benchmark_runs', quantity: 1 })
+  const use = (account: string): Answer => ({
+    idempotency_key: 'k',
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 1,
+  })
   const operations: Record<string, (account: string) => Promise<unknown>> = {
     consume: (account) => api('api_consume', use(account)),
     meter: (account) => api('api_meter', use(account)),
-    subscribe: (account) => api('api_subscription_create', { idempotency_key: 'k', account_id: account, plan_id: 'pro' }),
+    subscribe: (account) =>
+      api('api_subscription_create', { idempotency_key: 'k', account_id: account, plan_id: 'pro' }),
     grant: (account) =>
-      api('api_entitlement_grant', { idempotency_key: 'k', account_id: account, resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 100 }),
+      api('api_entitlement_grant', {
+        idempotency_key: 'k',
+        account_id: account,
+        resource: 'benchmark_runs',
+        limit_kind: 'cumulative',
+        quantity: 100,
+      }),
   }
   const names = Object.keys(operations)
   it.each(names.flatMap((first) => names.filter((name) => name !== first).map((second) => [first, second] as const)))(
@@ -123,7 +159,11 @@ describe('a key belongs to one operation', () => {
     expect(first).toEqual({ index: 0, status: 'duplicate', entry: single['entry'], error: null })
     expect(second).toMatchObject({ status: 'recorded' })
     expect(third).toMatchObject({ status: 'conflict', entry: null, error: { type: 'conflict', ...CONFLICT_ERROR } })
-    expect(await meter(account, { idempotency_key: 'two', quantity: 2 })).toMatchObject({ duplicate: true, entry: at(second ?? null, 'entry'), state: { used: 3 } })
+    expect(await meter(account, { idempotency_key: 'two', quantity: 2 })).toMatchObject({
+      duplicate: true,
+      entry: at(second ?? null, 'entry'),
+      state: { used: 3 },
+    })
     expect(await errorOf(meter(account, { idempotency_key: 'two', quantity: 1 }))).toMatchObject(CONFLICT)
     expect(await errorOf(consume(account, { idempotency_key: 'two', quantity: 2 }))).toMatchObject(CONFLICT)
   })
@@ -132,7 +172,9 @@ describe('a key belongs to one operation', () => {
     const account = mintAccount()
     await grant(account)
     await consume(account, { idempotency_key: 'k' })
-    expect(await batch([{ account_id: account, idempotency_key: 'k' }])).toMatchObject([{ status: 'conflict', entry: null }])
+    expect(await batch([{ account_id: account, idempotency_key: 'k' }])).toMatchObject([
+      { status: 'conflict', entry: null },
+    ])
     expect(await check(account)).toMatchObject({ used: 1 })
   })
 })

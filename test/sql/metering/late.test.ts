@@ -3,7 +3,12 @@ import { check, grant, meter, setClock } from '../../support/commands.ts'
 import { mintAccount, mintNamespace, sql } from '../../support/sql.ts'
 
 /** An account with 100 of `window` since January, in a namespace whose clock shows `now`. */
-async function accountAt(now: string, window: string, grace = '1 hour', fields = {}): Promise<[account: string, namespace: string]> {
+async function accountAt(
+  now: string,
+  window: string,
+  grace = '1 hour',
+  fields = {},
+): Promise<[account: string, namespace: string]> {
   const namespace = await mintNamespace()
   await sql('update namespaces set late_arrival_grace = $2::interval where namespace_id = $1', [namespace, grace])
   await setClock(namespace, now)
@@ -31,7 +36,9 @@ describe('a use of an earlier window', () => {
   ])('%s at %s with a grace of %s, used at %s: late %s', async (window, now, grace, occurred_at, late) => {
     const [account, namespace] = await accountAt(now, window, grace)
     const answer = await meter(account, { quantity: 7, occurred_at }, namespace)
-    expect(answer).toMatchObject({ entry: { late, occurred_at: occurred_at.replace('.000Z', 'Z'), included_quantity: 7 } })
+    expect(answer).toMatchObject({
+      entry: { late, occurred_at: occurred_at.replace('.000Z', 'Z'), included_quantity: 7 },
+    })
     const [row] = await sql<{ counted: string }>(
       `select case when l.counted_at = l.recorded_at then 'when recorded' when l.counted_at = l.occurred_at then 'when it occurred' end as counted
        from consumption_ledger l join accounts a using (account_id) where a.external_id = $1`,
@@ -42,7 +49,9 @@ describe('a use of an earlier window', () => {
   })
 
   it('of none closes when the entitlement ends, and counts with what is in force now', async () => {
-    const [account, namespace] = await accountAt('2031-04-01T00:30:00Z', 'none', '1 hour', { effective_end: '2031-04-01T00:00:00Z' })
+    const [account, namespace] = await accountAt('2031-04-01T00:30:00Z', 'none', '1 hour', {
+      effective_end: '2031-04-01T00:00:00Z',
+    })
     await grant(account, { effective_start: '2031-04-01T00:00:00Z' }, namespace)
     const before = { quantity: 2, occurred_at: '2031-03-31T23:59:00Z' }
     expect(await meter(account, before, namespace)).toMatchObject({ entry: { late: false } })
@@ -65,7 +74,9 @@ describe('a use of an earlier window', () => {
   it('one of its windows open, another closed: late', async () => {
     const [account, namespace] = await accountAt('2031-04-02T02:00:00Z', 'calendar_month')
     await grant(account, { window: 'calendar_day', effective_start: '2031-01-31T09:00:00Z' }, namespace)
-    expect(await meter(account, { occurred_at: '2031-04-01T12:00:00Z' }, namespace)).toMatchObject({ entry: { late: true } })
+    expect(await meter(account, { occurred_at: '2031-04-01T12:00:00Z' }, namespace)).toMatchObject({
+      entry: { late: true },
+    })
   })
 })
 

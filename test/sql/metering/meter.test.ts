@@ -5,13 +5,45 @@ import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } fro
 describe('included + overage + excess = quantity', () => {
   // 10 granted; metered in turn: included, overage, excess.
   const runs: [rule: Answer | null, uses: [quantity: number, included: number, overage: number, excess: number][]][] = [
-    [null, [[4, 4, 0, 0], [9, 6, 0, 3], [2, 0, 0, 2]]],
+    [
+      null,
+      [
+        [4, 4, 0, 0],
+        [9, 6, 0, 3],
+        [2, 0, 0, 2],
+      ],
+    ],
     [{ action: 'block' }, [[13, 10, 0, 3]]],
-    [{ action: 'warn' }, [[13, 10, 3, 0], [5, 0, 5, 0]]],
-    [{ action: 'overage' }, [[13, 10, 3, 0], [5, 0, 5, 0]]],
-    [{ action: 'overage', overage_cap: 4 }, [[13, 10, 3, 0], [5, 0, 1, 4], [1, 0, 0, 1]]],
+    [
+      { action: 'warn' },
+      [
+        [13, 10, 3, 0],
+        [5, 0, 5, 0],
+      ],
+    ],
+    [
+      { action: 'overage' },
+      [
+        [13, 10, 3, 0],
+        [5, 0, 5, 0],
+      ],
+    ],
+    [
+      { action: 'overage', overage_cap: 4 },
+      [
+        [13, 10, 3, 0],
+        [5, 0, 1, 4],
+        [1, 0, 0, 1],
+      ],
+    ],
     [{ action: 'grace' }, [[13, 10, 3, 0]]],
-    [{ action: 'grace', grace_percent: 40 }, [[13, 10, 3, 0], [5, 0, 1, 4]]],
+    [
+      { action: 'grace', grace_percent: 40 },
+      [
+        [13, 10, 3, 0],
+        [5, 0, 1, 4],
+      ],
+    ],
     [{ action: 'grace', grace_seconds: 0 }, [[13, 10, 0, 3]]],
   ]
   it.each(runs)('%j: %j', async (rule, uses) => {
@@ -71,7 +103,13 @@ describe('units', () => {
     const account = mintAccount()
     await grant(account, { resource: 'gpu_hours' })
     expect(await meter(account, { resource: 'gpu_hours', quantity, unit })).toMatchObject({
-      entry: { quantity: hours, unit: 'hours', original_quantity: quantity, original_unit: unit, included_quantity: hours },
+      entry: {
+        quantity: hours,
+        unit: 'hours',
+        original_quantity: quantity,
+        original_unit: unit,
+        included_quantity: hours,
+      },
       state: { used: hours },
     })
   })
@@ -90,12 +128,22 @@ describe('units', () => {
     const account = mintAccount()
     const error = await errorOf(meter(account, { resource: 'gpu_hours', unit }))
     expect(error).toMatchObject({ status: 400, code, param: 'unit' })
-    expect(await errorOf(grant(account, { resource: 'gpu_hours', unit }))).toMatchObject({ status: 400, code, param: 'unit' })
+    expect(await errorOf(grant(account, { resource: 'gpu_hours', unit }))).toMatchObject({
+      status: 400,
+      code,
+      param: 'unit',
+    })
   })
 
   it('what is nothing after conversion, or too much, is refused', async () => {
     const account = mintAccount()
-    for (const [quantity, unit] of [[0.0017, 'seconds'], [999_999_999_999_999, 'days'], [0, 'hours'], [0.0000001, 'hours'], [1e15, 'hours']]) {
+    for (const [quantity, unit] of [
+      [0.0017, 'seconds'],
+      [999_999_999_999_999, 'days'],
+      [0, 'hours'],
+      [0.0000001, 'hours'],
+      [1e15, 'hours'],
+    ]) {
       const error = await errorOf(meter(account, { resource: 'gpu_hours', quantity: quantity ?? 0, unit: unit ?? '' }))
       expect(error).toMatchObject({ status: 400, code: 'invalid_parameter', param: 'quantity' })
     }
@@ -133,7 +181,11 @@ describe('inventory: what is owned', () => {
       entry: { quantity: -4, included_quantity: -4 },
       state: { limit: 3, used: 1, remaining: 2 },
     })
-    expect(await errorOf(meter(account, { resource, quantity: -2 }))).toMatchObject({ status: 409, code: 'negative_balance', param: 'quantity' })
+    expect(await errorOf(meter(account, { resource, quantity: -2 }))).toMatchObject({
+      status: 409,
+      code: 'negative_balance',
+      param: 'quantity',
+    })
     expect(await meter(account, { resource, quantity: -1 })).toMatchObject({ state: { used: 0, remaining: 3 } })
     expect(await errorOf(meter(account, { resource, quantity: -0.000001 }))).toMatchObject({ status: 409 })
   })
@@ -144,7 +196,9 @@ describe('inventory: what is owned', () => {
     await grant(account, { resource, limit_kind: 'inventory', quantity: 3 })
     await meter(account, { resource, scope: 'us', quantity: 2 })
     expect(await errorOf(meter(account, { resource, quantity: -1 }))).toMatchObject({ code: 'negative_balance' })
-    expect(await errorOf(meter(account, { resource, scope: 'us/h100', quantity: -1 }))).toMatchObject({ code: 'negative_balance' })
+    expect(await errorOf(meter(account, { resource, scope: 'us/h100', quantity: -1 }))).toMatchObject({
+      code: 'negative_balance',
+    })
     expect(await meter(account, { resource, scope: 'us', quantity: -1 })).toMatchObject({ state: { used: 1 } })
   })
 
@@ -162,12 +216,19 @@ describe('inventory: what is owned', () => {
     expect(await errorOf(meter(account, { resource, quantity: -1 }))).toMatchObject({ code: 'negative_balance' })
   })
 
-  it.each(['cumulative', 'time_access', 'concurrency', null])('a negative quantity of %s is refused', async (limitKind) => {
-    const account = mintAccount()
-    if (limitKind) await grant(account, { limit_kind: limitKind })
-    await meter(account, { quantity: 5 })
-    expect(await errorOf(meter(account, { quantity: -1 }))).toMatchObject({ status: 400, code: 'invalid_parameter', param: 'quantity' })
-  })
+  it.each(['cumulative', 'time_access', 'concurrency', null])(
+    'a negative quantity of %s is refused',
+    async (limitKind) => {
+      const account = mintAccount()
+      if (limitKind) await grant(account, { limit_kind: limitKind })
+      await meter(account, { quantity: 5 })
+      expect(await errorOf(meter(account, { quantity: -1 }))).toMatchObject({
+        status: 400,
+        code: 'invalid_parameter',
+        param: 'quantity',
+      })
+    },
+  )
 
   it('gives back what was owned when the entitlement has ended', async () => {
     const account = mintAccount()

@@ -5,7 +5,8 @@ import { accountId, acquire, check, consume, grant, keyed, meter } from '../../s
 import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 const resource = 'concurrent_users'
-const parallel = <Result>(count: number, work: (n: number) => Promise<Result>) => Promise.all(Array.from({ length: count }, (_, n) => work(n)))
+const parallel = <Result>(count: number, work: (n: number) => Promise<Result>) =>
+  Promise.all(Array.from({ length: count }, (_, n) => work(n)))
 
 /** A command as a client sends it: again, with the same key, when it gave up waiting for the lock (503 `contended`). */
 async function retried<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -29,10 +30,16 @@ describe('nothing is given out twice', () => {
   it('200 units, 150 consumes of 2 at once: exactly 100 are allowed', async () => {
     const account = mintAccount()
     await grant(account, { quantity: 200, window: 'calendar_month' })
-    const answers = await parallel(150, (n) => retried(() => consume(account, { idempotency_key: `c${n}`, quantity: 2 })))
+    const answers = await parallel(150, (n) =>
+      retried(() => consume(account, { idempotency_key: `c${n}`, quantity: 2 })),
+    )
     expect(answers.filter((answer) => answer['allowed'])).toHaveLength(100)
-    expect(new Set(answers.filter((answer) => !answer['allowed']).map((answer) => answer['reason']))).toEqual(new Set(['limit_exceeded']))
-    const used = answers.flatMap((answer) => (answer['allowed'] ? [Number(answer['used'])] : [])).toSorted((a, b) => a - b)
+    expect(new Set(answers.filter((answer) => !answer['allowed']).map((answer) => answer['reason']))).toEqual(
+      new Set(['limit_exceeded']),
+    )
+    const used = answers
+      .flatMap((answer) => (answer['allowed'] ? [Number(answer['used'])] : []))
+      .toSorted((a, b) => a - b)
     expect(used).toEqual(Array.from({ length: 100 }, (_, n) => 2 * (n + 1)))
     expect(await check(account, { quantity: 0 })).toMatchObject({ used: 200, remaining: 0 })
   })
@@ -40,8 +47,11 @@ describe('nothing is given out twice', () => {
   it('several resources and stacked entitlements at once', async () => {
     const account = mintAccount()
     const resources = ['benchmark_runs', 'gpu_hours', 'ai_models']
-    for (const each of resources) for (const priority of [1, 2]) await grant(account, { resource: each, quantity: 5, priority })
-    const answers = await parallel(60, (n) => retried(() => consume(account, { idempotency_key: `c${n}`, resource: resources[n % 3] ?? '' })))
+    for (const each of resources)
+      for (const priority of [1, 2]) await grant(account, { resource: each, quantity: 5, priority })
+    const answers = await parallel(60, (n) =>
+      retried(() => consume(account, { idempotency_key: `c${n}`, resource: resources[n % 3] ?? '' })),
+    )
     expect(answers.filter((answer) => answer['allowed'])).toHaveLength(30)
   })
 
@@ -49,7 +59,9 @@ describe('nothing is given out twice', () => {
     const account = mintAccount()
     await grant(account, { resource, limit_kind: 'concurrency', quantity: 5 })
     const answers = await parallel(50, (n) => retried(() => acquire(account, `holder-${n}`)))
-    const tokens = answers.flatMap((answer) => (answer['allowed'] ? [(answer['lease'] as Answer)['fencing_token']] : []))
+    const tokens = answers.flatMap((answer) =>
+      answer['allowed'] ? [(answer['lease'] as Answer)['fencing_token']] : [],
+    )
     expect(tokens.toSorted()).toEqual([1, 2, 3, 4, 5])
   })
 
@@ -66,7 +78,9 @@ describe('nothing is given out twice', () => {
     const account = mintAccount()
     await grant(account, { resource: 'server_configs', limit_kind: 'inventory', quantity: 50 })
     await meter(account, { resource: 'server_configs', quantity: 10 })
-    const outcomes = await parallel(30, () => outcome(retried(() => meter(account, { resource: 'server_configs', quantity: -1 }))))
+    const outcomes = await parallel(30, () =>
+      outcome(retried(() => meter(account, { resource: 'server_configs', quantity: -1 }))),
+    )
     expect(outcomes.filter((each) => each === 'ok')).toHaveLength(10)
     expect(outcomes.filter((each) => each === 'ME409')).toHaveLength(20)
   })
@@ -97,10 +111,14 @@ describe('one idempotency key', () => {
       for (const each of ['benchmark_runs', 'gpu_hours']) await grant(account, { resource: each })
       const call = round % 2 ? consume : meter
       const outcomes = await parallel(10, (n) =>
-        outcome(retried(() => call(account, { idempotency_key: 'k', resource: n % 2 ? 'benchmark_runs' : 'gpu_hours' }))),
+        outcome(
+          retried(() => call(account, { idempotency_key: 'k', resource: n % 2 ? 'benchmark_runs' : 'gpu_hours' })),
+        ),
       )
       expect(outcomes.toSorted()).toEqual([...Array(5).fill('ME409'), ...Array(5).fill('ok')])
-      expect(await sql('select 1 from consumption_ledger where account_id = $1', [await accountId(account)])).toHaveLength(1)
+      expect(
+        await sql('select 1 from consumption_ledger where account_id = $1', [await accountId(account)]),
+      ).toHaveLength(1)
     }
   })
 
@@ -116,12 +134,19 @@ describe('one idempotency key', () => {
   it('of one batch, sent 8 times at once: recorded once', async () => {
     const account = mintAccount()
     await grant(account)
-    const entries = Array.from({ length: 20 }, (_, n) => ({ idempotency_key: `k${n}`, account_id: account, resource: n % 2 ? 'benchmark_runs' : 'gpu_hours', quantity: 1 }))
+    const entries = Array.from({ length: 20 }, (_, n) => ({
+      idempotency_key: `k${n}`,
+      account_id: account,
+      resource: n % 2 ? 'benchmark_runs' : 'gpu_hours',
+      quantity: 1,
+    }))
     const answers = await parallel(8, () => retried(() => api('api_meter_batch', { entries })))
     const statuses = answers.flatMap((answer) => (answer['results'] as Answer[]).map((result) => result['status']))
     expect(statuses.filter((status) => status === 'recorded')).toHaveLength(20)
     expect(statuses.filter((status) => status === 'duplicate')).toHaveLength(140)
-    expect(await sql('select 1 from consumption_ledger where account_id = $1', [await accountId(account)])).toHaveLength(20)
+    expect(
+      await sql('select 1 from consumption_ledger where account_id = $1', [await accountId(account)]),
+    ).toHaveLength(20)
   })
 })
 
@@ -131,9 +156,24 @@ async function asOwner(name: string, request: Answer, namespace: string): Promis
 }
 
 describe('no deadlocks', () => {
-  const resources = ['ai_models', 'benchmark_runs', 'concurrent_users', 'gpu_hours', 'named_users', 'platform_access', 'server_configs']
+  const resources = [
+    'ai_models',
+    'benchmark_runs',
+    'concurrent_users',
+    'gpu_hours',
+    'named_users',
+    'platform_access',
+    'server_configs',
+  ]
   const entriesFor = (accounts: string[], keys: string) =>
-    accounts.flatMap((account) => resources.map((each) => ({ idempotency_key: `${keys}-${each}`, account_id: account, resource: each, quantity: 1 })))
+    accounts.flatMap((account) =>
+      resources.map((each) => ({
+        idempotency_key: `${keys}-${each}`,
+        account_id: account,
+        resource: each,
+        quantity: 1,
+      })),
+    )
 
   it('batches in opposite orders, over new and known accounts', async () => {
     const namespace = await mintNamespace()
@@ -154,7 +194,8 @@ describe('no deadlocks', () => {
     for (let round = 0; round < 25; round++) {
       const account = mintAccount()
       // Some of the rows are there already: who makes the missing ones must not hold what others wait with.
-      for (const each of resources.filter((_, n) => (n + round) % 2)) await meter(account, { resource: each }, namespace)
+      for (const each of resources.filter((_, n) => (n + round) % 2))
+        await meter(account, { resource: each }, namespace)
       const entitlement = await grant(account, { resource: 'gpu_hours' }, namespace)
       const outcomes = await Promise.all([
         asOwner('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }, namespace),
@@ -163,9 +204,22 @@ describe('no deadlocks', () => {
         asOwner('api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }, namespace),
         asOwner('api_entitlement_revoke', { entitlement_id: entitlement['entitlement_id'] ?? null }, namespace),
         asOwner('api_consume', { ...keyed(), account_id: account, resource: 'gpu_hours', quantity: 1 }, namespace),
-        asOwner('api_rule_create', { account_id: account, resource: 'server_configs', limit_kind: 'cumulative', action: 'warn' }, namespace),
-        asOwner('api_entitlement_grant', { account_id: account, resource: 'ai_models', limit_kind: 'cumulative', quantity: 1 }, namespace),
-        outcome(sql('update accounts set timezone = $2 where account_id = $1', [await accountId(account, namespace), 'Asia/Tokyo'])),
+        asOwner(
+          'api_rule_create',
+          { account_id: account, resource: 'server_configs', limit_kind: 'cumulative', action: 'warn' },
+          namespace,
+        ),
+        asOwner(
+          'api_entitlement_grant',
+          { account_id: account, resource: 'ai_models', limit_kind: 'cumulative', quantity: 1 },
+          namespace,
+        ),
+        outcome(
+          sql('update accounts set timezone = $2 where account_id = $1', [
+            await accountId(account, namespace),
+            'Asia/Tokyo',
+          ]),
+        ),
       ])
       expect(outcomes).toEqual(Array(9).fill('ok'))
     }
@@ -192,9 +246,15 @@ describe('a queue on one row', () => {
     await holder.connect()
     try {
       await holder.query('begin')
-      await holder.query("select 1 from resource_state where account_id = $1 and resource_type_code = 'benchmark_runs' for update", [id])
+      await holder.query(
+        "select 1 from resource_state where account_id = $1 and resource_type_code = 'benchmark_runs' for update",
+        [id],
+      )
       const key = { idempotency_key: 'k' }
-      expect(await Promise.all([outcome(consume(account, key)), outcome(meter(account, key))])).toEqual(['55P03', '55P03'])
+      expect(await Promise.all([outcome(consume(account, key)), outcome(meter(account, key))])).toEqual([
+        '55P03',
+        '55P03',
+      ])
       // A check waits for nobody.
       expect(await check(account)).toMatchObject({ allowed: true })
       await holder.query('rollback')

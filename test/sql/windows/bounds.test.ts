@@ -4,7 +4,13 @@ import { sql } from '../../support/sql.ts'
 
 type Bounds = { window_start: string; window_end: string }
 
-async function bounds(windowClass: string, period: string | null, anchor: string | null, zone: string, at: string): Promise<Bounds> {
+async function bounds(
+  windowClass: string,
+  period: string | null,
+  anchor: string | null,
+  zone: string,
+  at: string,
+): Promise<Bounds> {
   const [row] = await sql<Bounds>(
     `select fn_rfc3339(b.window_start) as window_start, fn_rfc3339(b.window_end) as window_end
      from fn_window_bounds($1, $2::interval, $3::timestamptz, $4, $5::timestamptz) b`,
@@ -123,9 +129,14 @@ const types = [
 it('every instant lies in exactly one window, and the windows follow on one another without a gap', async () => {
   const instant = fc.date({ min: new Date('2015-01-01'), max: new Date('2045-01-01'), noInvalidDate: true })
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...zones), fc.constantFrom(...types), instant, instant, async (zone, [windowClass, period], at, anchor) => {
-      const [row] = await sql<{ holds: boolean; same: boolean; last: boolean; next: boolean }>(
-        `select b.window_start <= $5 and $5 < b.window_end as holds,
+    fc.asyncProperty(
+      fc.constantFrom(...zones),
+      fc.constantFrom(...types),
+      instant,
+      instant,
+      async (zone, [windowClass, period], at, anchor) => {
+        const [row] = await sql<{ holds: boolean; same: boolean; last: boolean; next: boolean }>(
+          `select b.window_start <= $5 and $5 < b.window_end as holds,
                 f.window_start = b.window_start and f.window_end = b.window_end as same,
                 l.window_start = b.window_start and l.window_end = b.window_end as last,
                 n.window_start = b.window_end as next
@@ -133,10 +144,11 @@ it('every instant lies in exactly one window, and the windows follow on one anot
               fn_window_bounds($1, $2, $3, $4, b.window_start) f,
               fn_window_bounds($1, $2, $3, $4, b.window_end - interval '1 microsecond') l,
               fn_window_bounds($1, $2, $3, $4, b.window_end) n`,
-        [windowClass, period, anchor.toISOString(), zone, at.toISOString()],
-      )
-      expect(row).toEqual({ holds: true, same: true, last: true, next: true })
-    }),
+          [windowClass, period, anchor.toISOString(), zone, at.toISOString()],
+        )
+        expect(row).toEqual({ holds: true, same: true, last: true, next: true })
+      },
+    ),
     { seed: 20261121, numRuns: 300 },
   )
 })

@@ -15,21 +15,25 @@ async function namespaceAtNow(): Promise<string> {
 }
 
 describe('rolling_30d is exact to the event', () => {
-  it.each(['2031-04-10T10:00:00.000Z', '2031-04-10T10:14:59.999Z', '2031-04-10T10:15:00.000Z', '2031-04-10T00:00:00.000Z', '2031-04-10T23:59:59.999Z', '2031-04-10T10:07:30.500Z'])(
-    'a use at %s counts until 30 days less 1 ms later',
-    async (occurred_at) => {
-      const namespace = await namespaceAtNow()
-      const account = mintAccount()
-      await grant(account, { window: 'rolling_30d', effective_start: '2031-01-01T00:00:00Z' }, namespace)
-      await meter(account, { quantity: 7, occurred_at }, namespace)
-      const used = async (ms: number) => {
-        const now = new Date(Date.parse(occurred_at) + ms).toISOString()
-        return (await checkWhen(now, account, {}, namespace))['used']
-      }
-      expect([await used(-1), await used(0), await used(1)]).toEqual([0, 7, 7])
-      expect([await used(30 * DAY - 1), await used(30 * DAY), await used(30 * DAY + 1)]).toEqual([7, 0, 0])
-    },
-  )
+  it.each([
+    '2031-04-10T10:00:00.000Z',
+    '2031-04-10T10:14:59.999Z',
+    '2031-04-10T10:15:00.000Z',
+    '2031-04-10T00:00:00.000Z',
+    '2031-04-10T23:59:59.999Z',
+    '2031-04-10T10:07:30.500Z',
+  ])('a use at %s counts until 30 days less 1 ms later', async (occurred_at) => {
+    const namespace = await namespaceAtNow()
+    const account = mintAccount()
+    await grant(account, { window: 'rolling_30d', effective_start: '2031-01-01T00:00:00Z' }, namespace)
+    await meter(account, { quantity: 7, occurred_at }, namespace)
+    const used = async (ms: number) => {
+      const now = new Date(Date.parse(occurred_at) + ms).toISOString()
+      return (await checkWhen(now, account, {}, namespace))['used']
+    }
+    expect([await used(-1), await used(0), await used(1)]).toEqual([0, 7, 7])
+    expect([await used(30 * DAY - 1), await used(30 * DAY), await used(30 * DAY + 1)]).toEqual([7, 0, 0])
+  })
 
   it('shows no end, and starts 30 days ago', async () => {
     const namespace = await namespaceAtNow()
@@ -71,13 +75,18 @@ it.each([
       }))
       await api('api_meter_batch', { entries }, token(namespace))
       // A period after each use, too: the edge at which it leaves.
-      for (const when of [...whens, ...uses.slice(0, 2).flatMap((use) => [use.occurred + period - 1, use.occurred + period])]) {
+      for (const when of [
+        ...whens,
+        ...uses.slice(0, 2).flatMap((use) => [use.occurred + period - 1, use.occurred + period]),
+      ]) {
         const expected = uses
           .filter((use) => use.occurred > when - period && use.occurred <= when)
           .reduce((sum, use) => sum + use.millionths, 0)
         const decision = await checkWhen(new Date(when).toISOString(), account, {}, namespace)
         expect(decision['used']).toBe(expected / 1e6)
-        expect(await checkWhen(new Date(NOW).toISOString(), account, { at: new Date(when).toISOString() }, namespace)).toMatchObject({
+        expect(
+          await checkWhen(new Date(NOW).toISOString(), account, { at: new Date(when).toISOString() }, namespace),
+        ).toMatchObject({
           used: expected / 1e6,
         })
       }

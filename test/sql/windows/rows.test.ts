@@ -33,13 +33,21 @@ describe('a new window starts at zero by itself', () => {
       remaining: 10,
       window: { type: window, start, end },
     })
-    expect(await consume(account, { quantity: 10 }, namespace)).toMatchObject({ allowed: true, used: 10, window: { start, end } })
+    expect(await consume(account, { quantity: 10 }, namespace)).toMatchObject({
+      allowed: true,
+      used: 10,
+      window: { start, end },
+    })
   })
 
   it('none never does', async () => {
     const namespace = await clockAt('2031-03-31T23:00:00Z')
     const account = mintAccount()
-    await grant(account, { quantity: 10, effective_start: '2031-01-01T00:00:00Z', effective_end: '2060-01-01T00:00:00Z' }, namespace)
+    await grant(
+      account,
+      { quantity: 10, effective_start: '2031-01-01T00:00:00Z', effective_end: '2060-01-01T00:00:00Z' },
+      namespace,
+    )
     await consume(account, { quantity: 10 }, namespace)
     await setClock(namespace, '2055-01-01T00:00:00Z')
     expect(await check(account, {}, namespace)).toMatchObject({

@@ -1,0 +1,141 @@
+import { type OutputUnit, type Schema, Validator } from '@cfworker/json-schema'
+import { z } from 'zod'
+
+/** Reading an OpenAPI document of ours: what it says of requests and answers, as schemas without references. */
+
+const Content = z.record(z.string(), z.object({ schema: z.record(z.string(), z.unknown()) }))
+const Answer = z.object({
+  headers: z.record(z.string(), z.unknown()).optional(),
+  content: Content.optional(),
+})
+const Operation = z.object({
+  operationId: z.string(),
+  parameters: z
+    .array(
+      z.object({ name: z.string(), in: z.string(), required: z.boolean(), schema: z.record(z.string(), z.unknown()) }),
+    )
+    .optional(),
+  requestBody: z.object({ required: z.boolean().optional(), content: Content }).optional(),
+  responses: z.record(z.string(), Answer),
+})
+const Document = z.object({
+  openapi: z.string(),
+  paths: z.record(z.string(), z.record(z.string(), Operation)),
+  components: z.object({
+    schemas: z.record(z.string(), z.record(z.string(), z.unknown())),
+    headers: z.record(z.string(), z.unknown()),
+  }),
+})
+export type Document = z.output<typeof Document>
+export type Operation = z.output<typeof Operation>
+
+export const parseDocument = (value: unknown): Document => Document.parse(value)
+
+export interface Route {
+  readonly method: string
+  readonly path: string
+  readonly operation: Operation
+}
+
+export function routesOf(document: Document): Route[] {
+  return Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+  )
+}
+
+/** The route that serves a path; the methods that others on the same path have, when that method is none of them. */
+export function findRoute(routes: readonly Route[], method: string, path: string): Route | undefined {
+  const matching = routes.filter((route) => toPattern(route.path).test(path))
+  // A literal segment is nearer than a parameter: /v1/meter/batch.
+  const [nearest] = matching
+    .filter((route) => route.method === method)
+    .sort((left, right) => left.path.split('{').length - right.path.split('{').length)
+  return nearest
+}
+
+function toPattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`)
+}
+
+/** A schema without references, and closed: an answer with a field that is not documented does not fit. */
+export function closed(document: Document, schema: unknown): Schema {
+  if (Array.isArray(schema)) return schema.map((each) => closed(document, each))
+  if (!isRecord(schema)) throw new TypeError('a schema is an object')
+  const reference = schema['$ref']
+  if (typeof reference === 'string') {
+    return closed(document, document.components.schemas[reference.split('/').at(-1) ?? ''])
+  }
+  const parts = schema['allOf']
+  if (Array.isArray(parts)) return merged(parts.map((part) => closed(document, part)))
+  return Object.fromEntries([
+    ...(isRecord(schema['properties']) ? [['additionalProperties', false]] : []),
+    ...Object.entries(schema).map(([keyword, value]) => [keyword, closedKeyword(document, keyword, value)]),
+  ])
+}
+
+function closedKeyword(document: Document, keyword: string, value: unknown): unknown {
+  if (keyword === 'properties' && isRecord(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, schema]) => [name, closed(document, schema)]))
+  }
+  if (keyword === 'items') return closed(document, value)
+  if ((keyword === 'anyOf' || keyword === 'oneOf') && Array.isArray(value)) {
+    return value.map((schema) => closed(document, schema))
+  }
+  return value
+}
+
+/** Of objects that extend each other, the object that has it all. */
+function merged(parts: readonly Schema[]): Schema {
+  return parts.reduce((all, part) => ({
+    ...all,
+    ...part,
+    properties: { ...all.properties, ...part.properties },
+    required: [...(all.required ?? []), ...(part.required ?? [])],
+  }))
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export interface Observed {
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  readonly status: number
+  readonly headers: Headers
+  readonly body: unknown
+}
+
+/** Says in what an answer differs from what the document promises, in words; empty when in nothing. */
+export function createAnswerCheck(document: Document): (observed: Observed) => string[] {
+  const routes = routesOf(document)
+  const validators = new Map<string, Validator>()
+
+  function validator(key: string, schema: unknown): Validator {
+    const found = validators.get(key) ?? new Validator(closed(document, schema), '2020-12', false)
+    validators.set(key, found)
+    return found
+  }
+
+  return function checkAnswer({ method, path, status, headers, body }) {
+    const faults = ['X-Request-Id', 'Server-Timing'].filter((name) => !headers.get(name)).map((name) => `no ${name}`)
+    const route = findRoute(routes, method === 'HEAD' ? 'GET' : method, path)
+    if (!route) {
+      if (status !== 404 && status !== 405) return [...faults, `${status} from a route that is not documented`]
+      return [...faults, ...validated(validator('Error', { $ref: '#/components/schemas/Error' }), body)]
+    }
+    const documented = route.operation.responses[status]
+    if (!documented) return [...faults, `${status} is not documented`]
+    for (const name of Object.keys(documented.headers ?? {})) if (!headers.has(name)) faults.push(`no ${name}`)
+    if (method === 'HEAD') return faults
+    const schema = documented.content?.['application/json']?.schema
+    if (!schema) return [...faults, 'no schema']
+    return [...faults, ...validated(validator(`${route.method} ${route.path} ${status}`, schema), body)]
+  }
+}
+
+function validated(validator: Validator, body: unknown): string[] {
+  const { valid, errors } = validator.validate(body)
+  return valid ? [] : errors.map(({ instanceLocation, error }: OutputUnit) => `${instanceLocation}: ${error}`)
+}
