@@ -947,6 +947,7 @@ DECLARE
   v_template jsonb;
   v_index int := 0;
   v_before jsonb;
+  v_created boolean;
 BEGIN
   IF coalesce((p_request ->> 'is_trial')::boolean, false) AND p_request ->> 'trial_days' IS NULL THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'a trial needs trial_days', 'trial_days');
@@ -954,6 +955,7 @@ BEGIN
   INSERT INTO plans (namespace_id, plan_id, plan_name, created_at, updated_at)
   VALUES (v_namespace.namespace_id, p_request ->> 'plan_id', p_request ->> 'name', v_now, v_now)
   ON CONFLICT DO NOTHING;
+  v_created := FOUND;
   -- One change of a plan at a time.
   SELECT p.* INTO v_plan FROM plans p
   WHERE p.namespace_id = v_namespace.namespace_id AND p.plan_id = p_request ->> 'plan_id' FOR UPDATE;
@@ -978,8 +980,8 @@ BEGIN
       WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
       DELETE FROM plan_versions p
       WHERE p.namespace_id = v_plan.namespace_id AND p.plan_id = v_plan.plan_id AND p.plan_version = v_plan.current_version + 1;
-    ELSIF v_before = '[]' AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.namespace_id = v_plan.namespace_id AND s.plan_id = v_plan.plan_id) THEN
-      -- A plan's first grants are its first version.
+    ELSIF v_created THEN
+      -- A new plan's grants are its first version.
       UPDATE plan_entitlement_templates t SET plan_version = v_plan.current_version
       WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
       DELETE FROM plan_versions p
@@ -1873,7 +1875,7 @@ BEGIN
   END IF;
   SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
   v_suspended := v_account.status = 'suspended';
-  v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false);
+  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false)).states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
   v_allowed := fn_allowed(v_verdicts);
@@ -1939,6 +1941,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_convert_quantity IS
 'A quantity in another unit of the same dimension, rounded half up to 6 decimals. Null: the units are not of one dimension, or unknown.';
+
+-- database/functions/fn_count_use.sql
+CREATE OR REPLACE FUNCTION fn_count_use(
+  p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_start timestamptz, p_window_end timestamptz,
+  p_included numeric, p_overage numeric, p_excess numeric, p_billable numeric, p_amount numeric
+) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, used,
+    included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
+  VALUES (p_account_id, p_resource, p_window_end, p_bucket_id, p_window_start, p_included + p_overage + p_excess,
+    p_included, p_overage, p_excess, p_billable, p_amount)
+  ON CONFLICT (account_id, resource_type_code, window_end, bucket_id) DO UPDATE SET
+    used = w.used + excluded.used,
+    included_quantity = w.included_quantity + excluded.included_quantity,
+    overage_quantity = w.overage_quantity + excluded.overage_quantity,
+    excess_quantity = w.excess_quantity + excluded.excess_quantity,
+    billable_quantity = w.billable_quantity + excluded.billable_quantity,
+    billable_amount = w.billable_amount + excluded.billable_amount;
+END $$;
+COMMENT ON FUNCTION fn_count_use IS 'Adds a use to the counter of a bucket''s window; the row begins with the first. Billable amount = quantity × multiplier, in the caller''s price units.';
 
 -- database/functions/fn_counted_at.sql
 CREATE OR REPLACE FUNCTION fn_counted_at(
@@ -2302,7 +2325,7 @@ BEGIN
   END IF;
   RETURN ROW(v_states, v_others);
 END $$;
-COMMENT ON FUNCTION fn_entitlement_states IS
+COMMENT ON FUNCTION fn_entitlement_view IS
 'The entitlements of an (account, resource) that are in force at p_at, of all kinds and scopes, in draw order: priority, longer scope, earlier end, older. Counters are those of the windows that hold p_at as they stand now, rolling windows end now; with p_as_of everything is as it was, or will be, at p_at. others: whether there are any that are not in force.';
 
 -- database/functions/fn_entry.sql
@@ -3968,6 +3991,7 @@ CREATE OR REPLACE FUNCTION fn_write_usage(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_sum record;
+  v_drawn usage_allocation;
   v_entry consumption_ledger;
 BEGIN
   WITH ledger AS (
@@ -3986,29 +4010,25 @@ BEGIN
     SELECT a.entry_id, a.entitlement_id, p_account_id, p_resource, a.bucket_id, a.window_start, a.window_end,
       a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier
     FROM unnest(p_allocations) a
-  ), counted AS (
-    INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, used,
-      included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
-    SELECT p_account_id, p_resource, a.window_end, a.bucket_id, min(a.window_start),
-      sum(a.included_quantity + a.overage_quantity + a.excess_quantity),
-      sum(a.included_quantity), sum(a.overage_quantity), sum(a.excess_quantity),
-      sum(a.billable_quantity), sum(a.billable_quantity * a.overage_multiplier)
-    FROM unnest(p_allocations) a
-    GROUP BY a.bucket_id, a.window_end
-    ON CONFLICT (account_id, resource_type_code, window_end, bucket_id) DO UPDATE SET
-      used = w.used + excluded.used,
-      included_quantity = w.included_quantity + excluded.included_quantity,
-      overage_quantity = w.overage_quantity + excluded.overage_quantity,
-      excess_quantity = w.excess_quantity + excluded.excess_quantity,
-      billable_quantity = w.billable_quantity + excluded.billable_quantity,
-      billable_amount = w.billable_amount + excluded.billable_amount
   )
   SELECT l.* INTO v_entry FROM ledger l LIMIT 1;
 
-  -- One use is the common case; the many of a batch fall into few quarters.
+  -- One use is the common case; the many of a batch fall into few windows and quarters.
   IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 THEN
-    PERFORM fn_roll_up(p_account_id, p_resource, p_allocations[1].bucket_id, p_allocations[1].counted_at, p_items[1].quantity, p_items[1].overage_quantity);
+    v_drawn := p_allocations[1];
+    PERFORM fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
+      v_drawn.overage_quantity, v_drawn.excess_quantity, v_drawn.billable_quantity, v_drawn.billable_quantity * v_drawn.overage_multiplier);
+    PERFORM fn_roll_up(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.counted_at, p_items[1].quantity, v_drawn.overage_quantity);
   ELSE
+    FOR v_sum IN
+      SELECT a.bucket_id, a.window_end, min(a.window_start) AS window_start, sum(a.included_quantity) AS included,
+        sum(a.overage_quantity) AS overage, sum(a.excess_quantity) AS excess, sum(a.billable_quantity) AS billable,
+        sum(a.billable_quantity * a.overage_multiplier) AS amount
+      FROM unnest(p_allocations) a GROUP BY 1, 2 ORDER BY 1, 2
+    LOOP
+      PERFORM fn_count_use(p_account_id, p_resource, v_sum.bucket_id, v_sum.window_start, v_sum.window_end, v_sum.included,
+        v_sum.overage, v_sum.excess, v_sum.billable, v_sum.amount);
+    END LOOP;
     FOR v_sum IN
       SELECT d.bucket_id, date_bin('15 minutes', d.counted_at, 'epoch') AS quarter, sum(d.quantity) AS quantity, sum(d.overage) AS overage
       FROM (

@@ -12,7 +12,8 @@ const STEP_BUDGET_MS = 1_500
 const STOP_BUDGET_MS = 4_500
 const PARENT_EVERY_MS = 500
 
-const stops: (() => void | Promise<void>)[] = []
+type Stop = () => void | Promise<void>
+const stops: { 'at once': Stop[]; 'at the end': Stop[] } = { 'at once': [], 'at the end': [] }
 const stopping = new AbortController()
 let ready = false
 
@@ -27,7 +28,7 @@ async function main(): Promise<void> {
 
 async function run(): Promise<void> {
   const settings = parseSettings(process.env)
-  const stack = await startStack(settings, (stop) => stops.push(stop), stopping.signal)
+  const stack = await startStack(settings, (stop, when = 'at once') => stops[when].push(stop), stopping.signal)
   ready = true
   console.log(stack.greeting)
   void stack.lost.then((what) => fail(new CannotStart(`${what} ended unexpectedly, so the rest was stopped`)))
@@ -77,16 +78,20 @@ async function finish(exitCode: number): Promise<never> {
   process.exit(clean ? exitCode : 1)
 }
 
-/** Stops everything that was started, the last first. @returns false when something would not stop */
+/** Stops everything that was started. @returns false when something would not stop */
 async function stopAll(): Promise<boolean> {
   let clean = true
-  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) {
-    try {
-      await stop()
-    } catch (error) {
-      clean = false
-      console.error(`MEC did not stop cleanly: ${reasonOf(error)}`)
-    }
+  for (const together of [stops['at once'].reverse(), stops['at the end']]) {
+    await Promise.all(
+      together.map(async (stop) => {
+        try {
+          await stop()
+        } catch (error) {
+          clean = false
+          console.error(`MEC did not stop cleanly: ${reasonOf(error)}`)
+        }
+      }),
+    )
   }
   return clean
 }

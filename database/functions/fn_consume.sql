@@ -28,7 +28,7 @@ BEGIN
   END IF;
   SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
   v_suspended := v_account.status = 'suspended';
-  v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false);
+  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false)).states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
   v_allowed := fn_allowed(v_verdicts);

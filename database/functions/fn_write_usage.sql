@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION fn_write_usage(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_sum record;
+  v_drawn usage_allocation;
   v_entry consumption_ledger;
 BEGIN
   WITH ledger AS (
@@ -22,29 +23,25 @@ BEGIN
     SELECT a.entry_id, a.entitlement_id, p_account_id, p_resource, a.bucket_id, a.window_start, a.window_end,
       a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier
     FROM unnest(p_allocations) a
-  ), counted AS (
-    INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, used,
-      included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
-    SELECT p_account_id, p_resource, a.window_end, a.bucket_id, min(a.window_start),
-      sum(a.included_quantity + a.overage_quantity + a.excess_quantity),
-      sum(a.included_quantity), sum(a.overage_quantity), sum(a.excess_quantity),
-      sum(a.billable_quantity), sum(a.billable_quantity * a.overage_multiplier)
-    FROM unnest(p_allocations) a
-    GROUP BY a.bucket_id, a.window_end
-    ON CONFLICT (account_id, resource_type_code, window_end, bucket_id) DO UPDATE SET
-      used = w.used + excluded.used,
-      included_quantity = w.included_quantity + excluded.included_quantity,
-      overage_quantity = w.overage_quantity + excluded.overage_quantity,
-      excess_quantity = w.excess_quantity + excluded.excess_quantity,
-      billable_quantity = w.billable_quantity + excluded.billable_quantity,
-      billable_amount = w.billable_amount + excluded.billable_amount
   )
   SELECT l.* INTO v_entry FROM ledger l LIMIT 1;
 
-  -- One use is the common case; the many of a batch fall into few quarters.
+  -- One use is the common case; the many of a batch fall into few windows and quarters.
   IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 THEN
-    PERFORM fn_roll_up(p_account_id, p_resource, p_allocations[1].bucket_id, p_allocations[1].counted_at, p_items[1].quantity, p_items[1].overage_quantity);
+    v_drawn := p_allocations[1];
+    PERFORM fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
+      v_drawn.overage_quantity, v_drawn.excess_quantity, v_drawn.billable_quantity, v_drawn.billable_quantity * v_drawn.overage_multiplier);
+    PERFORM fn_roll_up(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.counted_at, p_items[1].quantity, v_drawn.overage_quantity);
   ELSE
+    FOR v_sum IN
+      SELECT a.bucket_id, a.window_end, min(a.window_start) AS window_start, sum(a.included_quantity) AS included,
+        sum(a.overage_quantity) AS overage, sum(a.excess_quantity) AS excess, sum(a.billable_quantity) AS billable,
+        sum(a.billable_quantity * a.overage_multiplier) AS amount
+      FROM unnest(p_allocations) a GROUP BY 1, 2 ORDER BY 1, 2
+    LOOP
+      PERFORM fn_count_use(p_account_id, p_resource, v_sum.bucket_id, v_sum.window_start, v_sum.window_end, v_sum.included,
+        v_sum.overage, v_sum.excess, v_sum.billable, v_sum.amount);
+    END LOOP;
     FOR v_sum IN
       SELECT d.bucket_id, date_bin('15 minutes', d.counted_at, 'epoch') AS quarter, sum(d.quantity) AS quantity, sum(d.overage) AS overage
       FROM (

@@ -43,7 +43,7 @@ function parseDevKey(text: string): string {
 }
 
 function parseJwtSecret(text: string | undefined): string | undefined {
-  // It passes through a file of lines.
-  if (text === undefined || (!/[\r\n\0]/.test(text) && /^(?!.*'.*"|.*".*').*$/.test(text))) return text
-  throw new CannotStart('JWT_SECRET must be one line without both kinds of quotes in it')
+  // It passes through a file of lines, between quotes of a kind that it does not hold.
+  if (text === undefined || !(/[\r\n\0]/.test(text) || (text.includes("'") && text.includes('`')))) return text
+  throw new CannotStart("JWT_SECRET must be one line that does not hold both ' and `")
 }

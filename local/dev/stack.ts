@@ -30,8 +30,8 @@ export type Stack = {
   lost: Promise<string>
 }
 
-/** Takes note of how something is stopped. What was noted last is stopped first. */
-export type OnStop = (stop: () => void | Promise<void>) => void
+/** Takes note of how something is stopped: all at once, and then what says that all has been stopped. */
+export type OnStop = (stop: () => void | Promise<void>, when?: 'at once' | 'at the end') => void
 
 /**
  * Starts the whole service on this machine, in order. What has been started is told to `onStop` at once, also when a
@@ -42,14 +42,14 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
   const folder = dataFolder(settings.dataDir)
   await prepareDataFolder(folder)
   const runFile = await takeRunFile(folder.runFile)
-  onStop(runFile.release)
+  onStop(runFile.release, 'at the end')
   const leftGroup = runFile.leftBehind?.workerGroup
   if (leftGroup !== undefined) await endWorkerGroup(leftGroup)
   await assertPortFree(settings.port)
   signal.throwIfAborted()
 
   const warden = await startWarden()
-  onStop(warden.dismiss)
+  onStop(warden.dismiss, 'at the end')
   const wards: Wards = {}
   const stores = await startStores(folder, onStop, (known) => warden.watch(Object.assign(wards, known)))
   signal.throwIfAborted()

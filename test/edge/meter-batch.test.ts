@@ -73,7 +73,7 @@ describe('the results', () => {
       ]),
     ).toMatchObject([
       { status: 'recorded' },
-      { status: 'conflict', error: { type: 'conflict', code: 'negative_balance', param: 'entries.1.quantity' } },
+      { status: 'invalid', error: { type: 'conflict', code: 'negative_balance', param: 'entries.1.quantity' } },
       { status: 'recorded' },
     ])
   })

@@ -25,7 +25,7 @@ describe('settings of the local service', () => {
     for (const secret of [`it's`, `"$HOME" \\$x #\``, '`']) {
       expect(parseSettings({ JWT_SECRET: secret }).jwtSecret).toBe(secret)
     }
-    for (const secret of [`'"`, `"'`, 'a\nb']) {
+    for (const secret of ["'`", 'a\nb']) {
       expect(() => parseSettings({ JWT_SECRET: secret })).toThrow('JWT_SECRET must be one line')
     }
   })

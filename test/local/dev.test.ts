@@ -65,7 +65,7 @@ test(
     expect(end.ms).toBeLessThan(5_000)
     expect(await stillRunning(tree, 0)).toEqual([])
 
-    const secret = "it's a $HOME `\\$x` # secret"
+    const secret = 'it\'s a $HOME \\$x \\\\ # "secret" \\'
     const again = await startDev({ dataDir, env: { MEC_DEV_KEY: 'another-key', JWT_SECRET: secret } })
     const newUrl = (await runScript('local/db-url.ts', dataDir)).stdout.trim()
     expect(await ledgerCount(newUrl)).toBe(1)

@@ -15,7 +15,7 @@ export type Bounds = { requests: number; ms: number }
 export type Round = {
   /** In milliseconds, ascending. */
   latencies: number[]
-  requestsPerSecond: number
+  seconds: number
 }
 
 export const CONNECTIONS = 4
@@ -43,7 +43,7 @@ export function createLoad(): Load {
     }
     await Promise.all(Array.from({ length: CONNECTIONS }, connection))
     const seconds = (performance.now() - start) / 1000
-    return { latencies: latencies.sort((a, b) => a - b), requestsPerSecond: latencies.length / seconds }
+    return { latencies: latencies.sort((a, b) => a - b), seconds }
   }
   return { round, close: () => agent.destroy() }
 }

@@ -35,14 +35,19 @@ const world = fc.record({
     }),
     { maxLength: 4 },
   ),
-  uses: fc.array(fc.record({ quantity: fc.constantFrom(0.1, 1, 2, 12), scope: fc.constantFrom(null, 'us') }), { maxLength: 3 }),
+  uses: fc.array(fc.record({ quantity: fc.constantFrom(0.1, 1, 2, 12), scope: fc.constantFrom(null, 'us') }), {
+    maxLength: 3,
+  }),
   seats: fc.nat({ max: 2 }),
   suspended: fc.constantFrom(false, false, false, true),
 })
 
 const questions = fc.array(
   fc.record({
-    quantity: fc.oneof(quantity, fc.integer({ min: 0, max: 40_000_000 }).map((millionths) => millionths / 1e6)),
+    quantity: fc.oneof(
+      quantity,
+      fc.integer({ min: 0, max: 40_000_000 }).map((millionths) => millionths / 1e6),
+    ),
     purpose: fc.constantFrom('any', 'consume', 'lease', 'assign'),
     scope: fc.constantFrom(null, 'us', 'us/h100', 'eu'),
   }),
@@ -67,7 +72,13 @@ it('the edge and SQL answer alike', async () => {
           [id, scope, q, purpose],
         )
         if (!row) throw new Error('no row')
-        const edge = decideFromSnapshot(row.snapshot, { account_id: account, resource: 'benchmark_runs', scope, quantity: q, purpose })
+        const edge = decideFromSnapshot(row.snapshot, {
+          account_id: account,
+          resource: 'benchmark_runs',
+          scope,
+          quantity: q,
+          purpose,
+        })
         const { as_of: _, ...decision } = row.decision
         expect(edge).toEqual({ ...decision, account_id: account })
       }

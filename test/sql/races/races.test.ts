@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { describe, expect, inject, it } from 'vitest'
+import { audit } from '../../support/audit.ts'
 import { accountId, acquire, check, consume, grant, keyed, meter } from '../../support/commands.ts'
 import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
@@ -270,4 +271,24 @@ describe('a queue on one row', () => {
     )
     expect(rows.map((row) => row.setting)).toEqual(expect.arrayContaining(['lock_timeout=1s', 'statement_timeout=4s']))
   })
+})
+
+it('a snapshot taken meanwhile has the version of the state that it shows', async () => {
+  const account = mintAccount()
+  await grant(account, { quantity: 1000 })
+  const snapshot = () => api('api_snapshot', { account_id: account, resource: 'benchmark_runs' })
+  const { key_version: first } = await snapshot()
+  const snapshots: Promise<Answer>[] = []
+  await parallel(40, async (n) => {
+    snapshots.push(snapshot())
+    await retried(() => consume(account, { idempotency_key: `c${n}` }))
+    snapshots.push(snapshot())
+  })
+  for (const { key_version: version, kinds } of await Promise.all(snapshots)) {
+    expect(kinds).toMatchObject([{ used: String((Number(version) - Number(first)) * 1_000_000) }])
+  }
+})
+
+it('and after all of it the record is whole', async () => {
+  expect(await audit('default')).toEqual({})
 })
