@@ -948,6 +948,8 @@ DECLARE
   v_index int := 0;
   v_before jsonb;
   v_created boolean;
+  v_message text;
+  v_detail text;
 BEGIN
   IF coalesce((p_request ->> 'is_trial')::boolean, false) AND p_request ->> 'trial_days' IS NULL THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'a trial needs trial_days', 'trial_days');
@@ -964,17 +966,23 @@ BEGIN
     -- Written as the next version, then compared: the trigger has given both their defaults.
     INSERT INTO plan_versions (namespace_id, plan_id, plan_version, created_at)
     VALUES (v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1, v_now);
-    FOR v_template IN SELECT t FROM jsonb_array_elements(p_request -> 'entitlements') t LOOP
-      IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template) r
-                 JOIN plan_entitlement_templates t ON t.namespace_id = r.namespace_id AND t.plan_id = r.plan_id AND t.plan_version = r.plan_version
-                   AND t.resource_type_code = r.resource_type_code AND t.resource_scope IS NOT DISTINCT FROM r.resource_scope
-                   AND t.limit_kind_code = r.limit_kind_code AND t.priority = r.priority
-                   AND t.window_type_code IS NOT DISTINCT FROM r.window_type_code) THEN
-        PERFORM fn_fail(400, 'invalid_parameter', 'the same resource, scope, limit_kind, window and priority twice', 'entitlements.' || v_index);
-      END IF;
-      INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template);
-      v_index := v_index + 1;
-    END LOOP;
+    BEGIN
+      FOR v_template IN SELECT t FROM jsonb_array_elements(p_request -> 'entitlements') t LOOP
+        IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template) r
+                   JOIN plan_entitlement_templates t ON t.namespace_id = r.namespace_id AND t.plan_id = r.plan_id AND t.plan_version = r.plan_version
+                     AND t.resource_type_code = r.resource_type_code AND t.resource_scope IS NOT DISTINCT FROM r.resource_scope
+                     AND t.limit_kind_code = r.limit_kind_code AND t.priority = r.priority
+                     AND t.window_type_code IS NOT DISTINCT FROM r.window_type_code) THEN
+          PERFORM fn_fail(400, 'invalid_parameter', 'the same resource, scope, limit_kind, window and priority twice');
+        END IF;
+        INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template);
+        v_index := v_index + 1;
+      END LOOP;
+    EXCEPTION WHEN SQLSTATE 'ME400' THEN
+      -- The trigger knows the row and its column, not which of the request's entitlements it is.
+      GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL;
+      PERFORM fn_fail(400, v_detail::jsonb ->> 'code', v_message, concat_ws('.', 'entitlements', v_index, v_detail::jsonb ->> 'param'));
+    END;
     IF fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1) = v_before THEN
       DELETE FROM plan_entitlement_templates t
       WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
@@ -1152,6 +1160,9 @@ DECLARE
 BEGIN
   p_request := jsonb_build_object('account_id', p_credential -> 'account') || jsonb_strip_nulls(p_request);
   v_namespace := fn_authorize(p_credential, '{read}', p_request ->> 'account_id');
+  IF p_request ->> 'resource' IS NOT NULL THEN
+    PERFORM fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  END IF;
   IF p_request ->> 'account_id' IS NOT NULL THEN
     v_account_id := fn_account_uuid(v_namespace, p_request ->> 'account_id');
   END IF;
@@ -1167,7 +1178,7 @@ BEGIN
   ) r;
   RETURN fn_page(p_request, v_rows, v_keys);
 END $$;
-COMMENT ON FUNCTION api_rule_list IS 'GET /v1/rules: newest first.';
+COMMENT ON FUNCTION api_rule_list IS 'GET /v1/rules: newest first. ME400 unknown_resource.';
 
 -- database/functions/api_rule_patch.sql
 CREATE OR REPLACE FUNCTION api_rule_patch(p_credential jsonb, p_request jsonb) RETURNS jsonb

@@ -16,6 +16,7 @@ type Stop = () => void | Promise<void>
 const stops: { 'at once': Stop[]; 'at the end': Stop[] } = { 'at once': [], 'at the end': [] }
 const stopping = new AbortController()
 let ready = false
+let finishing: Promise<never> | undefined
 
 async function main(): Promise<void> {
   // Whoever reads our output may go away before us.
@@ -50,7 +51,9 @@ function stopOnSignal(started: Promise<void>): void {
     if (first === undefined) {
       first = now
       stopping.abort()
-      void Promise.race([started.catch(() => {}), sleep(STEP_BUDGET_MS)]).then(() => finish(0))
+      void Promise.race([started.catch(() => {}), sleep(STEP_BUDGET_MS)]).then(() =>
+        finish(0, STOP_BUDGET_MS - (performance.now() - now)),
+      )
     } else if (now - first > SECOND_SIGNAL_AFTER_MS) {
       process.exit(1)
     }
@@ -72,10 +75,10 @@ function onParentGone(callback: () => void): void {
   timer.unref()
 }
 
-/** Stops what was started and ends. What will not stop is left to the exit hooks and to the warden. */
-async function finish(exitCode: number): Promise<never> {
-  const clean = await Promise.race([stopAll(), sleep(STOP_BUDGET_MS - STEP_BUDGET_MS, false)])
-  process.exit(clean ? exitCode : 1)
+/** Stops what was started and ends, once. What will not stop is left to the exit hooks and to the warden. */
+function finish(exitCode: number, budgetMs = STOP_BUDGET_MS): Promise<never> {
+  finishing ??= Promise.race([stopAll(), sleep(budgetMs, false)]).then((clean) => process.exit(clean ? exitCode : 1))
+  return finishing
 }
 
 /** Stops everything that was started. @returns false when something would not stop */

@@ -8,6 +8,8 @@ DECLARE
   v_index int := 0;
   v_before jsonb;
   v_created boolean;
+  v_message text;
+  v_detail text;
 BEGIN
   IF coalesce((p_request ->> 'is_trial')::boolean, false) AND p_request ->> 'trial_days' IS NULL THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'a trial needs trial_days', 'trial_days');
@@ -24,17 +26,23 @@ BEGIN
     -- Written as the next version, then compared: the trigger has given both their defaults.
     INSERT INTO plan_versions (namespace_id, plan_id, plan_version, created_at)
     VALUES (v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1, v_now);
-    FOR v_template IN SELECT t FROM jsonb_array_elements(p_request -> 'entitlements') t LOOP
-      IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template) r
-                 JOIN plan_entitlement_templates t ON t.namespace_id = r.namespace_id AND t.plan_id = r.plan_id AND t.plan_version = r.plan_version
-                   AND t.resource_type_code = r.resource_type_code AND t.resource_scope IS NOT DISTINCT FROM r.resource_scope
-                   AND t.limit_kind_code = r.limit_kind_code AND t.priority = r.priority
-                   AND t.window_type_code IS NOT DISTINCT FROM r.window_type_code) THEN
-        PERFORM fn_fail(400, 'invalid_parameter', 'the same resource, scope, limit_kind, window and priority twice', 'entitlements.' || v_index);
-      END IF;
-      INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template);
-      v_index := v_index + 1;
-    END LOOP;
+    BEGIN
+      FOR v_template IN SELECT t FROM jsonb_array_elements(p_request -> 'entitlements') t LOOP
+        IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template) r
+                   JOIN plan_entitlement_templates t ON t.namespace_id = r.namespace_id AND t.plan_id = r.plan_id AND t.plan_version = r.plan_version
+                     AND t.resource_type_code = r.resource_type_code AND t.resource_scope IS NOT DISTINCT FROM r.resource_scope
+                     AND t.limit_kind_code = r.limit_kind_code AND t.priority = r.priority
+                     AND t.window_type_code IS NOT DISTINCT FROM r.window_type_code) THEN
+          PERFORM fn_fail(400, 'invalid_parameter', 'the same resource, scope, limit_kind, window and priority twice');
+        END IF;
+        INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template);
+        v_index := v_index + 1;
+      END LOOP;
+    EXCEPTION WHEN SQLSTATE 'ME400' THEN
+      -- The trigger knows the row and its column, not which of the request's entitlements it is.
+      GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL;
+      PERFORM fn_fail(400, v_detail::jsonb ->> 'code', v_message, concat_ws('.', 'entitlements', v_index, v_detail::jsonb ->> 'param'));
+    END;
     IF fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1) = v_before THEN
       DELETE FROM plan_entitlement_templates t
       WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;

@@ -9,6 +9,9 @@ DECLARE
 BEGIN
   p_request := jsonb_build_object('account_id', p_credential -> 'account') || jsonb_strip_nulls(p_request);
   v_namespace := fn_authorize(p_credential, '{read}', p_request ->> 'account_id');
+  IF p_request ->> 'resource' IS NOT NULL THEN
+    PERFORM fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  END IF;
   IF p_request ->> 'account_id' IS NOT NULL THEN
     v_account_id := fn_account_uuid(v_namespace, p_request ->> 'account_id');
   END IF;
@@ -24,4 +27,4 @@ BEGIN
   ) r;
   RETURN fn_page(p_request, v_rows, v_keys);
 END $$;
-COMMENT ON FUNCTION api_rule_list IS 'GET /v1/rules: newest first.';
+COMMENT ON FUNCTION api_rule_list IS 'GET /v1/rules: newest first. ME400 unknown_resource.';

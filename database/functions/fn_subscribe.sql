@@ -21,6 +21,10 @@ BEGIN
   PERFORM fn_bump_resources((
     SELECT array_agg(DISTINCT ROW(p_account_id, t.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM unnest(v_templates) t
   ));
+  IF v_templates IS NULL THEN
+    -- No resource to lock: one at a time all the same, so that a key counts once.
+    PERFORM FROM accounts a WHERE a.account_id = p_account_id FOR UPDATE;
+  END IF;
   v_now := fn_now(p_namespace.namespace_id);
   IF p_idempotency_key IS NOT NULL THEN
     v_result := fn_replay(p_account_id, p_idempotency_key, 'subscribe', v_hash);

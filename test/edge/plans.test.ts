@@ -44,7 +44,7 @@ describe('putting a plan', () => {
   test('again makes a new version when, and only when, the entitlements change', async () => {
     const namespace = await mintNamespace()
     const put = (body: unknown) => bodyOf(200, namespace.call('PUT', '/v1/plans/pro', body))
-    expect(await put({ name: 'Pro' })).toMatchObject({ version: 1, status: 'draft', is_trial: false, entitlements: [] })
+    expect(await put({ name: 'Pro' })).toMatchObject({ version: 1, status: 'active', is_trial: false, entitlements: [] })
     expect(await put({ name: 'Pro', entitlements: [RUNS] })).toMatchObject({ version: 2 })
     expect(await put({ name: 'Pro plus', status: 'active', entitlements: [RUNS] })).toMatchObject({ version: 2, name: 'Pro plus', status: 'active' })
     expect(await put({ name: 'Pro' })).toMatchObject({ version: 2, entitlements: [SHOWN_RUNS] })

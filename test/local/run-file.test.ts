@@ -1,7 +1,10 @@
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, stat, writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { readLiveRun, takeRunFile } from '../../local/dev/run-file.ts'
 import { temporaryFolder } from './setup.ts'
+
+const root = await temporaryFolder()
+const newFolder = () => mkdtemp(`${root}/`)
 
 const stores = { databaseUrl: 'postgres://x', redisPort: 1, devKeyHash: 'x' }
 
@@ -10,7 +13,7 @@ const stale = JSON.stringify({ pid: process.pid, startTime: 'long ago', workerGr
 
 describe('the lock on a data folder', () => {
   test('one holder, who can be asked about; then none', async () => {
-    const folder = await temporaryFolder()
+    const folder = await newFolder()
     const path = `${folder}/run.json`
     expect(await readLiveRun(path)).toBeUndefined()
     const held = await takeRunFile(path)
@@ -25,7 +28,7 @@ describe('the lock on a data folder', () => {
   })
 
   test('what a killed run left is taken over, and told', async () => {
-    const folder = await temporaryFolder()
+    const folder = await newFolder()
     const path = `${folder}/run.json`
     await writeFile(path, stale)
     expect(await readLiveRun(path)).toBeUndefined()
@@ -36,7 +39,7 @@ describe('the lock on a data folder', () => {
   })
 
   test.each(['', '{', '{"pid":1}', '[]'])('a file of rubbish is taken over: %s', async (text) => {
-    const path = `${await temporaryFolder()}/run.json`
+    const path = `${await newFolder()}/run.json`
     await writeFile(path, text)
     const held = await takeRunFile(path)
     expect(held.leftBehind).toBeUndefined()

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type pg from 'pg'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { migrate } from '../../database/migrate.ts'
 import { withClient, withScratchDatabase } from '../support/scratch.ts'
 import { sql } from '../support/sql.ts'
@@ -35,6 +35,30 @@ for (const section of guide.split(/^(?=#{2,3} )/m)) {
 
 const covered = new Set<string>()
 
+/** A migrated database that each chapter copies. */
+let migrated = ''
+let dropped = () => {}
+let used: Promise<void>
+
+beforeAll(async () => {
+  await new Promise<void>((ready, failed) => {
+    used = withScratchDatabase(async (connectionString) => {
+      await migrate({ connectionString })
+      migrated = connectionString
+      ready()
+      await new Promise<void>((done) => {
+        dropped = done
+      })
+    })
+    used.catch(failed)
+  })
+})
+
+afterAll(async () => {
+  dropped()
+  await used
+})
+
 type Run = {
   /** Runs the block up to, and with, the first statement that contains `until`, from where the last call stopped. */
   upTo: (until: string, replace?: Record<string, string>) => Promise<pg.QueryResultRow[]>
@@ -48,8 +72,8 @@ async function chapter(heading: string, work: (run: Run) => Promise<void>): Prom
   if (text === undefined) throw new Error(`the guide has no SQL under ${heading}`)
   covered.add(heading)
   const statements = text.split(/(?<=;)[^\S\n]*\n/).filter((statement) => /\w/.test(statement.replace(/^--.*$/gm, '')))
+  // A fresh database for each chapter: the rule of 2.2 would override that of 2.1.
   await withScratchDatabase(async (connectionString) => {
-    await migrate({ connectionString })
     await withClient(connectionString, async (client) => {
       const run = async (statement: string) => (await client.query<pg.QueryResultRow>(statement)).rows
       const upTo: Run['upTo'] = async (until, replace = {}) => {
@@ -73,7 +97,7 @@ async function chapter(heading: string, work: (run: Run) => Promise<void>): Prom
       })
       expect(statements).toEqual([])
     })
-  })
+  }, migrated)
 }
 
 const checked = 'select allowed, reason, quantity_limit, used, remaining from fn_check_entitlement'

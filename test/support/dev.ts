@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { freePort } from '../../local/free-port.ts'
 import { listProcesses } from '../../local/process-group.ts'
 import { isRunning } from '../../local/process-info.ts'
@@ -31,11 +31,12 @@ export type Dev = {
   tree(): Promise<number[]>
 }
 
-/** A data folder that is gone after the test file; under /tmp and open, because Postgres may run as another user. */
+/** A data folder that is gone after the test; under /tmp and open, because Postgres may run as another user. */
 export async function temporaryDataDir(): Promise<string> {
   const folder = await mkdtemp('/tmp/mec-dev-')
   await chmod(folder, 0o755)
-  afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  // A Postgres that is just being stopped still writes.
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   return folder
 }
 

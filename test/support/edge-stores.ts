@@ -2,6 +2,8 @@
 export type EdgeStores = {
   devKey: string
   jwtSecret: string
+  /** Of the rotation that is under way. */
+  jwtSecretPrevious: string
   keyPepper: string
   /** The database as the Worker's role, and where its Neon protocol is spoken: counted, and with faults on demand. */
   workerUrl: string

@@ -36,6 +36,7 @@ export const edgeProject: TestProjectConfiguration = {
             UPSTASH_REDIS_REST_URL: stores.upstashUrl,
             UPSTASH_REDIS_REST_TOKEN: stores.upstashToken,
             JWT_SECRET: stores.jwtSecret,
+            JWT_SECRET_PREVIOUS: stores.jwtSecretPrevious,
             KEY_PEPPER: stores.keyPepper,
             MEC_DEV_KEY: stores.devKey,
           },

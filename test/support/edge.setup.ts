@@ -42,6 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('edge', {
     devKey: DEV_KEY,
     jwtSecret: randomBytes(32).toString('base64url'),
+    jwtSecretPrevious: randomBytes(32).toString('base64url'),
     keyPepper: randomBytes(32).toString('base64url'),
     workerUrl: workerUrl.href,
     neonEndpoint: neon.url,

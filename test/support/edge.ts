@@ -6,7 +6,7 @@ import type { Json, JsonObject } from './json-path.ts'
 import { createAnswerCheck, type Document, parseDocument } from './openapi.ts'
 
 const stores = inject<EdgeStores>('edge')
-export const devKey = stores.devKey
+export const { devKey, jwtSecret, jwtSecretPrevious, keyPepper } = stores
 
 export type Reply = {
   status: number
@@ -80,7 +80,7 @@ function isObject(value: unknown): value is JsonObject {
 /** A token of the Worker's own secret, an hour valid. `claims` replace the usual ones, `undefined` leaves one out. */
 export function mintToken(namespace: string, scope = 'admin', claims: Record<string, unknown> = {}): Promise<string> {
   const exp = Math.floor(Date.now() / 1000) + 3600
-  return sign({ ns: namespace, scope, exp, ...claims }, stores.jwtSecret, 'HS256')
+  return sign({ ns: namespace, scope, exp, ...claims }, jwtSecret, 'HS256')
 }
 
 export type Namespace = {

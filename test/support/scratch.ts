@@ -3,17 +3,20 @@ import pg from 'pg'
 import { inject } from 'vitest'
 
 /**
- * Runs work on an empty database of its own, on the same cluster, and drops it afterwards.
+ * Runs work on a database of its own, on the same cluster, and drops it afterwards.
  * @param work gets the owner's connection string.
+ * @param template the connection string of the database to copy, to which nobody is connected; without one it is empty.
  */
 export async function withScratchDatabase<Result>(
   work: (connectionString: string) => Promise<Result>,
+  template?: string,
 ): Promise<Result> {
   const name = `scratch_${randomUUID().replaceAll('-', '')}`
   const admin = new pg.Client({ connectionString: inject('ownerUrl') })
   await admin.connect()
   try {
-    await admin.query(`CREATE DATABASE ${name}`)
+    const copied = template === undefined ? '' : ` TEMPLATE ${new URL(template).pathname.slice(1)}`
+    await admin.query(`CREATE DATABASE ${name}${copied}`)
     const url = new URL(inject('ownerUrl'))
     url.pathname = `/${name}`
     try {

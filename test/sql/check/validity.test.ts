@@ -101,7 +101,7 @@ it('an allow stands until valid_until, a block until improves_at', async () => {
         }
       },
     ),
-    { seed: 20261121, numRuns: 40 },
+    { seed: 20261121, numRuns: 25 },
   )
 })
 

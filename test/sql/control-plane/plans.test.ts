@@ -73,10 +73,10 @@ describe('plans', () => {
 
   it.each([
     [{ is_trial: true }, 'trial_days', 'invalid_parameter'],
-    [{ entitlements: [{ ...RUNS, resource: 'nothing_such' }] }, 'resource', 'unknown_resource'],
-    [{ entitlements: [{ ...RUNS, unit: 'hours' }] }, 'unit', 'unit_mismatch'],
-    [{ entitlements: [{ ...RUNS, window: 'fortnight' }] }, 'window', 'invalid_parameter'],
-    [{ entitlements: [{ ...RUNS, limit_kind: 'other' }] }, 'limit_kind', 'invalid_parameter'],
+    [{ entitlements: [{ ...RUNS, resource: 'nothing_such' }] }, 'entitlements.0.resource', 'unknown_resource'],
+    [{ entitlements: [{ ...RUNS, unit: 'hours' }] }, 'entitlements.0.unit', 'unit_mismatch'],
+    [{ entitlements: [{ ...RUNS, window: 'fortnight' }] }, 'entitlements.0.window', 'invalid_parameter'],
+    [{ entitlements: [{ ...RUNS, limit_kind: 'other' }] }, 'entitlements.0.limit_kind', 'invalid_parameter'],
     [{ entitlements: [RUNS, SEATS, { ...RUNS, quantity: 1 }] }, 'entitlements.2', 'invalid_parameter'],
   ])('refuses %j, and changes nothing', async (plan, param, code) => {
     const namespace = await mintNamespace()

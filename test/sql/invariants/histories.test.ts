@@ -157,6 +157,6 @@ it('after any history the counters, rollups and stocks are what the ledger says,
         }
       }
     }),
-    { seed: 20261121, numRuns: 60 },
+    { seed: 20261121, numRuns: 50 },
   )
 })

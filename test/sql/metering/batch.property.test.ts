@@ -137,6 +137,6 @@ it('a batch is its entries metered one by one', async () => {
         await stateOf(apart.namespace, apart.accounts),
       )
     }),
-    { seed: 20261121, numRuns: 40 },
+    { seed: 20261121, numRuns: 30 },
   )
 })

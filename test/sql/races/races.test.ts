@@ -278,13 +278,12 @@ it('a snapshot taken meanwhile has the version of the state that it shows', asyn
   await grant(account, { quantity: 1000 })
   const snapshot = () => api('api_snapshot', { account_id: account, resource: 'benchmark_runs' })
   const { key_version: first } = await snapshot()
-  const snapshots: Promise<Answer>[] = []
-  await parallel(40, async (n) => {
-    snapshots.push(snapshot())
-    await retried(() => consume(account, { idempotency_key: `c${n}` }))
-    snapshots.push(snapshot())
+  const snapshots = await parallel(40, async (n) => {
+    const consumed = retried(() => consume(account, { idempotency_key: `c${n}` }))
+    const [before, , after] = await Promise.all([snapshot(), consumed, consumed.then(snapshot)])
+    return [before, after]
   })
-  for (const { key_version: version, kinds } of await Promise.all(snapshots)) {
+  for (const { key_version: version, kinds } of snapshots.flat()) {
     expect(kinds).toMatchObject([{ used: String((Number(version) - Number(first)) * 1_000_000) }])
   }
 })
