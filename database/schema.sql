@@ -479,6 +479,21 @@ ALTER TABLE usage_rollups SET (fillfactor = 70);
 ALTER TABLE inventory_totals SET (fillfactor = 70);
 ALTER TABLE concurrency_leases SET (fillfactor = 70);
 
+-- database/drop-functions.sql
+-- A signature that changed would otherwise leave the old function beside the new one, and a changed result refuse to be
+-- replaced. In one transaction with what defines them anew. Trigger functions stay: triggers hold on to them.
+DO $$
+DECLARE
+  v_function regprocedure;
+BEGIN
+  FOR v_function IN
+    SELECT p.oid::regprocedure FROM pg_proc p
+    WHERE p.pronamespace = 'public'::regnamespace AND p.proname ~ '^(fn|api)_' AND p.prorettype <> 'trigger'::regtype
+  LOOP
+    EXECUTE format('DROP FUNCTION %s', v_function);
+  END LOOP;
+END $$;
+
 -- database/functions/api_consume.sql
 CREATE OR REPLACE FUNCTION api_consume(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -3657,6 +3672,10 @@ BEGIN
   PERFORM fn_bump_resources((
     SELECT array_agg(DISTINCT ROW(p_account_id, t.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM unnest(v_templates) t
   ));
+  IF v_templates IS NULL THEN
+    -- No resource to lock: one at a time all the same, so that a key counts once.
+    PERFORM FROM accounts a WHERE a.account_id = p_account_id FOR UPDATE;
+  END IF;
   v_now := fn_now(p_namespace.namespace_id);
   IF p_idempotency_key IS NOT NULL THEN
     v_result := fn_replay(p_account_id, p_idempotency_key, 'subscribe', v_hash);
@@ -3837,15 +3856,16 @@ COMMENT ON FUNCTION fn_usage_item IS
 
 -- database/functions/fn_uuid7.sql
 CREATE OR REPLACE FUNCTION fn_uuid7() RETURNS uuid
-LANGUAGE sql VOLATILE AS $$
-  SELECT encode(
-    set_bit(set_bit(
-      overlay(uuid_send(gen_random_uuid())
-        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-      52, 1), 53, 1), 'hex')::uuid
-$$;
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_micros bigint := extract(epoch FROM clock_timestamp()) * 1000000;
+BEGIN
+  -- The last 64 bits, with their variant, are those of a random UUID.
+  RETURN lpad(to_hex(v_micros / 1000), 12, '0') || '7' || lpad(to_hex(v_micros % 1000 * 4096 / 1000), 3, '0')
+    || right(replace(gen_random_uuid()::text, '-', ''), 16);
+END $$;
 COMMENT ON FUNCTION fn_uuid7 IS
-'A time-ordered UUID (RFC 9562, version 7), from real time: new rows go to the right edge of their index.';
+'A time-ordered UUID (RFC 9562, version 7, with a fraction of the millisecond), from real time: new rows go to the right edge of their index, and sort as they were made.';
 
 -- database/functions/fn_verdicts.sql
 CREATE OR REPLACE FUNCTION fn_verdicts(p_limits limit_state[], p_suspended boolean, p_quantity numeric, p_purpose text) RETURNS limit_verdict[]

@@ -1,4 +1,5 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { chmod, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -23,29 +24,23 @@ const effort = values.quick ? 'quick' : 'full'
 const rows = ROWS.filter(({ name }) => values.only === undefined || name === values.only)
 if (rows.length === 0) throw new Error(`--only takes one of ${ROWS.map(({ name }) => name).join(', ')}`)
 
-/** Times say nothing when little was measured; counts do. */
+/** Little was measured: times say nothing then. */
 const judged = (result: Result) => effort === 'full' || result.counted
 
 const folder = await mkdtemp(join(tmpdir(), 'mec-bench-'))
 // Run by root, Postgres is another user.
 await chmod(folder, 0o755)
+// At the very end, whatever ends us; workerds and Postgres go with the process by themselves.
+process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+// Without a listener a signal ends the process with no 'exit'.
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+const hung = setTimeout(() => {
+  console.error(`not done within ${BUDGETS_MS[effort] / 1000} s`)
+  process.exit(1)
+}, BUDGETS_MS[effort])
 const load = createLoad()
 let cloud: Cloud | undefined
-
-async function clean(): Promise<void> {
-  load.close()
-  await cloud?.stop()
-  await rm(folder, { recursive: true, force: true })
-}
-
-function abort(reason: string): void {
-  console.error(reason)
-  // What is still under way fails when its servers go.
-  void clean().finally(() => process.exit(1))
-}
-process.once('SIGINT', () => abort('interrupted'))
-process.once('SIGTERM', () => abort('terminated'))
-setTimeout(() => abort(`not done within ${BUDGETS_MS[effort] / 1000} s`), BUDGETS_MS[effort]).unref()
 
 try {
   cloud = await startCloud(folder)
@@ -63,5 +58,7 @@ try {
     process.exitCode = 1
   }
 } finally {
-  await clean()
+  clearTimeout(hung)
+  load.close()
+  await cloud?.stop()
 }

@@ -88,6 +88,30 @@ test(
 
 describe('what goes wrong', () => {
   test(
+    'a SIGKILL of everything but a backend that cannot notice: the next start ends it',
+    async () => {
+      const dataDir = await temporaryDataDir()
+      const dev = await startDev({ dataDir })
+      const connectionString = (await runScript('local/db-url.ts', dataDir)).stdout.trim()
+      const client = new pg.Client({ connectionString })
+      client.on('error', () => {})
+      await client.connect()
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+      const backend = rows[0]?.pid ?? 0
+      expect(backend).toBeGreaterThan(0)
+      // As good as one that waits for ever for a lock of another that was killed.
+      process.kill(backend, 'SIGSTOP')
+      for (const pid of await dev.tree()) if (pid !== backend) process.kill(pid, 'SIGKILL')
+      await dev.ended()
+      expect(await stillRunning([backend], 0)).toEqual([backend])
+      const next = await startDev({ dataDir })
+      expect(await stillRunning([backend], 0)).toEqual([])
+      await next.end('SIGTERM')
+    },
+    BUDGET_MS,
+  )
+
+  test(
     'a SIGKILL of it alone: what it started ends too, and the next start works',
     async () => {
       const dataDir = await temporaryDataDir()

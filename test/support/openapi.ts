@@ -3,7 +3,10 @@ import { z } from 'zod'
 
 /** Reading an OpenAPI document of ours: what it says of requests and answers, as schemas without references. */
 
-const Content = z.record(z.string(), z.object({ schema: z.record(z.string(), z.unknown()) }))
+const Content = z.record(
+  z.string(),
+  z.object({ schema: z.record(z.string(), z.unknown()), example: z.unknown().optional() }),
+)
 const Answer = z.object({
   headers: z.record(z.string(), z.unknown()).optional(),
   content: Content.optional(),

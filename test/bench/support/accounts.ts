@@ -1,3 +1,4 @@
+import { CONNECTIONS } from './load.ts'
 import type { Bench } from './row.ts'
 
 /** Enough that four connections rarely meet on one account's lock. */
@@ -25,11 +26,15 @@ export async function prepareAccounts({ cloud }: Bench): Promise<void> {
     if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`)
   }
 
-  for (let number = 0; number < ACCOUNTS; number++) {
-    const limit = { limit_kind: 'cumulative', quantity: LIMIT, window: 'calendar_month' }
-    await post('/v1/entitlements', { idempotency_key: `grant_${number}`, account_id: account(number), ...limit })
-    await post('/v1/consume', { idempotency_key: `first_${number}`, account_id: account(number), quantity: 1 })
+  const limit = { limit_kind: 'cumulative', quantity: LIMIT, window: 'calendar_month' }
+  let next = 0
+  async function lane(): Promise<void> {
+    for (let number = next++; number < ACCOUNTS; number = next++) {
+      await post('/v1/entitlements', { idempotency_key: `grant_${number}`, account_id: account(number), ...limit })
+      await post('/v1/consume', { idempotency_key: `first_${number}`, account_id: account(number), quantity: 1 })
+    }
   }
+  await Promise.all(Array.from({ length: CONNECTIONS }, lane))
 }
 
 /** The baselines' own tables: a ledger like ours, to the last index, and a counter for each account. */

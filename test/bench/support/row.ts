@@ -15,7 +15,7 @@ export type Result = {
   against: string
   unit: string
   goal: Goal
-  /** Of short measurements only what is counted is judged, never what is timed. */
+  /** Exact however little is measured, so that a short run may judge it: not a time, nor a cost that sizes decide. */
   counted: boolean
 } & Comparison
 
