@@ -55,6 +55,21 @@ describe('database/schema.sql', () => {
 })
 
 describe('migrate', () => {
+  it('replaces the functions of an earlier release, whatever their signatures were', async () => {
+    await withScratchDatabase(async (connectionString) => {
+      await migrate({ connectionString })
+      const before = await withClient(connectionString, catalogOf)
+      await withClient(connectionString, (client) =>
+        client.query(`
+          CREATE FUNCTION fn_now(p_old text, p_older text) RETURNS text LANGUAGE sql AS 'SELECT p_old';
+          DROP FUNCTION fn_rfc3339;
+          CREATE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS int LANGUAGE sql AS 'SELECT 1'`),
+      )
+      await migrate({ connectionString })
+      expect(await withClient(connectionString, catalogOf)).toEqual(before)
+    })
+  })
+
   it('may run twice, also at once, and keeps what is there', async () => {
     await withScratchDatabase(async (connectionString) => {
       await Promise.all([migrate({ connectionString }), migrate({ connectionString })])
