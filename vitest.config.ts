@@ -18,6 +18,7 @@ export default defineConfig({
       ...(existsSync(`${oldestPostgres}/initdb`)
         ? [{ test: { name: 'sql-15', include: ['test/sql/**/*.test.ts'], ...database } }]
         : []),
+      { test: { name: 'model', include: ['test/model/**/*.test.ts'], ...database } },
       edgeProject,
       { test: { name: 'local', include: ['test/local/**/*.test.ts'], ...alone(2) } },
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...alone(3) } },

@@ -1875,18 +1875,21 @@ CREATE OR REPLACE FUNCTION fn_consume(p_namespace namespaces, p_account_id uuid,
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
-  v_account accounts;
+  v_timezone text;
   v_suspended boolean;
   v_result jsonb;
   v_verdicts limit_verdict[];
   v_was_over boolean;
   v_allowed boolean;
+  v_written boolean;
   v_states entitlement_state[];
   v_limits limit_state[];
   v_drawn record;
   v_entry consumption_ledger;
 BEGIN
-  PERFORM fn_fail_with(p_item.error);
+  IF p_item.error IS NOT NULL THEN
+    PERFORM fn_fail_with(p_item.error);
+  END IF;
   -- Without the row there is no entitlement: the denial is all there is to do, and it leaves nothing behind.
   IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
     -- The key may have been used on another resource.
@@ -1899,9 +1902,8 @@ BEGIN
   IF v_result IS NOT NULL THEN
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
-  v_suspended := v_account.status = 'suspended';
-  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false)).states;
+  SELECT a.timezone, a.status = 'suspended' INTO v_timezone, v_suspended FROM accounts a WHERE a.account_id = p_account_id;
+  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false)).states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
   v_allowed := fn_allowed(v_verdicts);
@@ -1919,10 +1921,10 @@ BEGIN
   IF NOT v_allowed THEN
     RETURN v_result || '{"entry":null,"duplicate":false}';
   END IF;
-  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
+  v_written := fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
     v_result || jsonb_build_object('entry_id', p_item.entry_id), v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
-  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
+  v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
     v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
@@ -1972,7 +1974,7 @@ COMMENT ON FUNCTION fn_convert_quantity IS
 CREATE OR REPLACE FUNCTION fn_count_use(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_start timestamptz, p_window_end timestamptz,
   p_included numeric, p_overage numeric, p_excess numeric, p_billable numeric, p_amount numeric
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, used,
@@ -1986,6 +1988,7 @@ BEGIN
     excess_quantity = w.excess_quantity + excluded.excess_quantity,
     billable_quantity = w.billable_quantity + excluded.billable_quantity,
     billable_amount = w.billable_amount + excluded.billable_amount;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_count_use IS 'Adds a use to the counter of a bucket''s window; the row begins with the first. Billable amount = quantity × multiplier, in the caller''s price units.';
 
@@ -3212,7 +3215,7 @@ END $$;
 COMMENT ON FUNCTION fn_release_lease IS 'Gives a seat back; true also when it had ended before, false for an unknown lease.';
 
 -- database/functions/fn_remember.sql
-CREATE OR REPLACE FUNCTION fn_remember(p_account_id uuid, p_key text, p_operation text, p_hash bytea, p_result jsonb, p_now timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION fn_remember(p_account_id uuid, p_key text, p_operation text, p_hash bytea, p_result jsonb, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   INSERT INTO idempotency_keys (account_id, idempotency_key, operation, request_hash, result, created_at)
@@ -3222,9 +3225,10 @@ BEGIN
     PERFORM fn_fail(409, 'idempotency_conflict',
       'this idempotency_key was used for a different request: a new request needs a new key', 'idempotency_key');
   END IF;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_remember IS
-'Keeps a result under its idempotency key, before anything else is written. ME409 idempotency_conflict.';
+'Keeps a result under its idempotency key, before anything else is written; true. ME409 idempotency_conflict. (This and the other writers of a use give a value to be assigned: PERFORM would run a query around each call.)';
 
 -- database/functions/fn_replay.sql
 CREATE OR REPLACE FUNCTION fn_replay(p_account_id uuid, p_key text, p_operation text, p_hash bytea) RETURNS jsonb
@@ -3302,7 +3306,7 @@ COMMENT ON FUNCTION fn_rfc3339 IS
 -- database/functions/fn_roll_up.sql
 CREATE OR REPLACE FUNCTION fn_roll_up(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_counted_at timestamptz, p_quantity numeric, p_overage numeric
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_slot int := 1 + floor(extract(epoch FROM p_counted_at))::bigint % 86400 / 900;
@@ -3315,6 +3319,7 @@ BEGIN
     overage_quantity = r.overage_quantity + excluded.overage_quantity,
     quarters[v_slot] = coalesce(r.quarters[v_slot], 0) + p_quantity,
     overage_quarters[v_slot] = coalesce(r.overage_quarters[v_slot], 0) + p_overage;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_roll_up IS 'Adds a use to its quarter of an hour (1 to 96 of its UTC day), in its bucket.';
 
@@ -3763,7 +3768,7 @@ COMMENT ON FUNCTION fn_time_item IS
 -- database/functions/fn_touch_resource.sql
 CREATE OR REPLACE FUNCTION fn_touch_resource(
   p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_over boolean;
@@ -3773,7 +3778,7 @@ BEGIN
     -- Within the limit no clock starts, and what one says is not asked.
     UPDATE resource_state s SET key_version = s.key_version + 1
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
-    RETURN;
+    RETURN true;
   END IF;
   SELECT coalesce(bool_or(greatest(s.used, 0) + s.held > s.quantity_limit), false),
          nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity')
@@ -3796,6 +3801,7 @@ BEGIN
       WHEN p_kind <> 'concurrency' THEN s.concurrency_exceeded_at
       WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.concurrency_exceeded_at END, p_now) END
   WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_touch_resource IS
 'After a write: bumps the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes.';
@@ -3860,9 +3866,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_micros bigint := extract(epoch FROM clock_timestamp()) * 1000000;
 BEGIN
-  -- The last 64 bits, with their variant, are those of a random UUID.
-  RETURN lpad(to_hex(v_micros / 1000), 12, '0') || '7' || lpad(to_hex(v_micros % 1000 * 4096 / 1000), 3, '0')
-    || right(replace(gen_random_uuid()::text, '-', ''), 16);
+  -- The first 64 bits; the last ones, with their variant, are those of a random UUID.
+  RETURN encode(overlay(uuid_send(gen_random_uuid())
+    PLACING int8send(v_micros / 1000 << 16 | 28672 | v_micros % 1000 * 4096 / 1000) FROM 1 FOR 8), 'hex');
 END $$;
 COMMENT ON FUNCTION fn_uuid7 IS
 'A time-ordered UUID (RFC 9562, version 7, with a fraction of the millisecond), from real time: new rows go to the right edge of their index, and sort as they were made.';
@@ -4022,6 +4028,7 @@ CREATE OR REPLACE FUNCTION fn_write_usage(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_sum record;
+  v_written boolean;
   v_drawn usage_allocation;
   v_entry consumption_ledger;
 BEGIN
@@ -4047,9 +4054,9 @@ BEGIN
   -- One use is the common case; the many of a batch fall into few windows and quarters.
   IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 THEN
     v_drawn := p_allocations[1];
-    PERFORM fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
+    v_written := fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
       v_drawn.overage_quantity, v_drawn.excess_quantity, v_drawn.billable_quantity, v_drawn.billable_quantity * v_drawn.overage_multiplier);
-    PERFORM fn_roll_up(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.counted_at, p_items[1].quantity, v_drawn.overage_quantity);
+    v_written := fn_roll_up(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.counted_at, p_items[1].quantity, v_drawn.overage_quantity);
   ELSE
     FOR v_sum IN
       SELECT a.bucket_id, a.window_end, min(a.window_start) AS window_start, sum(a.included_quantity) AS included,
@@ -4057,7 +4064,7 @@ BEGIN
         sum(a.billable_quantity * a.overage_multiplier) AS amount
       FROM unnest(p_allocations) a GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
-      PERFORM fn_count_use(p_account_id, p_resource, v_sum.bucket_id, v_sum.window_start, v_sum.window_end, v_sum.included,
+      v_written := fn_count_use(p_account_id, p_resource, v_sum.bucket_id, v_sum.window_start, v_sum.window_end, v_sum.included,
         v_sum.overage, v_sum.excess, v_sum.billable, v_sum.amount);
     END LOOP;
     FOR v_sum IN
@@ -4071,7 +4078,7 @@ BEGIN
       ) d
       GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
-      PERFORM fn_roll_up(p_account_id, p_resource, v_sum.bucket_id, v_sum.quarter, v_sum.quantity, v_sum.overage);
+      v_written := fn_roll_up(p_account_id, p_resource, v_sum.bucket_id, v_sum.quarter, v_sum.quantity, v_sum.overage);
     END LOOP;
   END IF;
 

@@ -2,18 +2,21 @@ CREATE OR REPLACE FUNCTION fn_consume(p_namespace namespaces, p_account_id uuid,
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
-  v_account accounts;
+  v_timezone text;
   v_suspended boolean;
   v_result jsonb;
   v_verdicts limit_verdict[];
   v_was_over boolean;
   v_allowed boolean;
+  v_written boolean;
   v_states entitlement_state[];
   v_limits limit_state[];
   v_drawn record;
   v_entry consumption_ledger;
 BEGIN
-  PERFORM fn_fail_with(p_item.error);
+  IF p_item.error IS NOT NULL THEN
+    PERFORM fn_fail_with(p_item.error);
+  END IF;
   -- Without the row there is no entitlement: the denial is all there is to do, and it leaves nothing behind.
   IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
     -- The key may have been used on another resource.
@@ -26,9 +29,8 @@ BEGIN
   IF v_result IS NOT NULL THEN
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
-  v_suspended := v_account.status = 'suspended';
-  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false)).states;
+  SELECT a.timezone, a.status = 'suspended' INTO v_timezone, v_suspended FROM accounts a WHERE a.account_id = p_account_id;
+  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false)).states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
   v_allowed := fn_allowed(v_verdicts);
@@ -46,10 +48,10 @@ BEGIN
   IF NOT v_allowed THEN
     RETURN v_result || '{"entry":null,"duplicate":false}';
   END IF;
-  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
+  v_written := fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
     v_result || jsonb_build_object('entry_id', p_item.entry_id), v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
-  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
+  v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
     v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION fn_count_use(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_start timestamptz, p_window_end timestamptz,
   p_included numeric, p_overage numeric, p_excess numeric, p_billable numeric, p_amount numeric
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, used,
@@ -15,5 +15,6 @@ BEGIN
     excess_quantity = w.excess_quantity + excluded.excess_quantity,
     billable_quantity = w.billable_quantity + excluded.billable_quantity,
     billable_amount = w.billable_amount + excluded.billable_amount;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_count_use IS 'Adds a use to the counter of a bucket''s window; the row begins with the first. Billable amount = quantity × multiplier, in the caller''s price units.';

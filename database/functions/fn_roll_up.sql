@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION fn_roll_up(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_counted_at timestamptz, p_quantity numeric, p_overage numeric
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_slot int := 1 + floor(extract(epoch FROM p_counted_at))::bigint % 86400 / 900;
@@ -13,5 +13,6 @@ BEGIN
     overage_quantity = r.overage_quantity + excluded.overage_quantity,
     quarters[v_slot] = coalesce(r.quarters[v_slot], 0) + p_quantity,
     overage_quarters[v_slot] = coalesce(r.overage_quarters[v_slot], 0) + p_overage;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_roll_up IS 'Adds a use to its quarter of an hour (1 to 96 of its UTC day), in its bucket.';

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION fn_touch_resource(
   p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_over boolean;
@@ -10,7 +10,7 @@ BEGIN
     -- Within the limit no clock starts, and what one says is not asked.
     UPDATE resource_state s SET key_version = s.key_version + 1
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
-    RETURN;
+    RETURN true;
   END IF;
   SELECT coalesce(bool_or(greatest(s.used, 0) + s.held > s.quantity_limit), false),
          nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity')
@@ -33,6 +33,7 @@ BEGIN
       WHEN p_kind <> 'concurrency' THEN s.concurrency_exceeded_at
       WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.concurrency_exceeded_at END, p_now) END
   WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_touch_resource IS
 'After a write: bumps the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes.';

@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION fn_write_usage(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_sum record;
+  v_written boolean;
   v_drawn usage_allocation;
   v_entry consumption_ledger;
 BEGIN
@@ -29,9 +30,9 @@ BEGIN
   -- One use is the common case; the many of a batch fall into few windows and quarters.
   IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 THEN
     v_drawn := p_allocations[1];
-    PERFORM fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
+    v_written := fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
       v_drawn.overage_quantity, v_drawn.excess_quantity, v_drawn.billable_quantity, v_drawn.billable_quantity * v_drawn.overage_multiplier);
-    PERFORM fn_roll_up(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.counted_at, p_items[1].quantity, v_drawn.overage_quantity);
+    v_written := fn_roll_up(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.counted_at, p_items[1].quantity, v_drawn.overage_quantity);
   ELSE
     FOR v_sum IN
       SELECT a.bucket_id, a.window_end, min(a.window_start) AS window_start, sum(a.included_quantity) AS included,
@@ -39,7 +40,7 @@ BEGIN
         sum(a.billable_quantity * a.overage_multiplier) AS amount
       FROM unnest(p_allocations) a GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
-      PERFORM fn_count_use(p_account_id, p_resource, v_sum.bucket_id, v_sum.window_start, v_sum.window_end, v_sum.included,
+      v_written := fn_count_use(p_account_id, p_resource, v_sum.bucket_id, v_sum.window_start, v_sum.window_end, v_sum.included,
         v_sum.overage, v_sum.excess, v_sum.billable, v_sum.amount);
     END LOOP;
     FOR v_sum IN
@@ -53,7 +54,7 @@ BEGIN
       ) d
       GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
-      PERFORM fn_roll_up(p_account_id, p_resource, v_sum.bucket_id, v_sum.quarter, v_sum.quantity, v_sum.overage);
+      v_written := fn_roll_up(p_account_id, p_resource, v_sum.bucket_id, v_sum.quarter, v_sum.quantity, v_sum.overage);
     END LOOP;
   END IF;
 

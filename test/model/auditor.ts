@@ -111,7 +111,7 @@ export class Auditor {
       const present = this.#states('cumulative', now, now)
       if (present.some(({ grant }) => covers(grant.scope, scope))) {
         states = present
-        countedAt = now
+        countedAt = occurredAt
       }
     }
     const covering = states.filter(({ grant }) => covers(grant.scope, scope))
