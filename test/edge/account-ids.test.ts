@@ -25,17 +25,25 @@ test.each([
   const lease = await bodyOf(201, acquire(namespace, account, 'h'))
   expect(lease).toMatchObject({ ...echoed, lease: echoed })
   expect(await bodyOf(200, acquire(namespace, account, 'i'))).toMatchObject({ holders: [echoed] })
-  expect(await bodyOf(200, namespace.call('GET', `/v1/leases/${textAt(lease, 'lease.lease_id')}`))).toMatchObject({ lease: echoed })
-  expect(await bodyOf(200, namespace.call('GET', `/v1/ledger?account_id=${encodeURIComponent(account)}`))).toMatchObject({ data: [echoed, echoed] })
+  expect(await bodyOf(200, namespace.call('GET', `/v1/leases/${textAt(lease, 'lease.lease_id')}`))).toMatchObject({
+    lease: echoed,
+  })
+  expect(
+    await bodyOf(200, namespace.call('GET', `/v1/ledger?account_id=${encodeURIComponent(account)}`)),
+  ).toMatchObject({ data: [echoed, echoed] })
   expect(await bodyOf(200, namespace.call('GET', '/v1/ledger'))).toMatchObject({ data: [echoed, echoed] })
   expect(await bodyOf(200, namespace.call('GET', `${path}/entitlements`))).toMatchObject({ data: [echoed, echoed] })
   await bodyOf(200, namespace.call('PUT', '/v1/plans/p', { name: 'P' }))
-  expect(await bodyOf(201, namespace.call('POST', `${path}/subscriptions`, { ...key(), plan_id: 'p' }))).toMatchObject({ subscription: echoed })
+  expect(await bodyOf(201, namespace.call('POST', `${path}/subscriptions`, { ...key(), plan_id: 'p' }))).toMatchObject({
+    subscription: echoed,
+  })
   expect(await bodyOf(200, namespace.call('GET', `${path}/subscriptions`))).toMatchObject({ data: [echoed] })
   const rule = { resource: 'benchmark_runs', limit_kind: 'cumulative', action: 'warn' }
   expect(await bodyOf(201, namespace.call('POST', '/v1/rules', { ...rule, ...echoed }))).toMatchObject(echoed)
   const bearer = await mintToken(namespace.name, 'read', { sub: account })
-  expect(listAt(await bodyOf(200, namespace.call('GET', `${path}/entitlements`, undefined, { bearer })), 'data')).toHaveLength(2)
+  expect(
+    listAt(await bodyOf(200, namespace.call('GET', `${path}/entitlements`, undefined, { bearer })), 'data'),
+  ).toHaveLength(2)
 })
 
 test.each([
@@ -46,12 +54,16 @@ test.each([
   ['with half a surrogate pair', 'a\ud83e'],
 ])('an id that is %s is refused', async (_, account_id) => {
   const namespace = await mintNamespace()
-  expect(await errorOf(namespace.call('POST', '/v1/check', { account_id, resource: 'benchmark_runs' }))).toEqual(invalid('account_id'))
+  expect(await errorOf(namespace.call('POST', '/v1/check', { account_id, resource: 'benchmark_runs' }))).toEqual(
+    invalid('account_id'),
+  )
 })
 
 test.each([[17], [null], [['a']], [{ id: 'a' }], [true]])('the id %j is refused', async (account_id) => {
   const namespace = await mintNamespace()
-  expect(await errorOf(namespace.call('POST', '/v1/check', { account_id, resource: 'benchmark_runs' }))).toEqual(invalid('account_id'))
+  expect(await errorOf(namespace.call('POST', '/v1/check', { account_id, resource: 'benchmark_runs' }))).toEqual(
+    invalid('account_id'),
+  )
 })
 
 test('ids that differ in case or in their bytes are different accounts', async () => {
@@ -59,7 +71,8 @@ test('ids that differ in case or in their bytes are different accounts', async (
   await grant(namespace, 'Acme')
   await grant(namespace, 'é')
   expect(await check(namespace, 'Acme')).toMatchObject({ allowed: true })
-  for (const other of ['acme', 'Acme ', ' Acme', 'e\u0301']) expect(await check(namespace, other)).toMatchObject({ allowed: false })
+  for (const other of ['acme', 'Acme ', ' Acme', 'e\u0301'])
+    expect(await check(namespace, other)).toMatchObject({ allowed: false })
 })
 
 test('one id is another account in each namespace', async () => {
@@ -72,11 +85,19 @@ test('a raw UUID is one account, however it is written; answers say it as it was
   const lower = crypto.randomUUID()
   const upper = lower.toUpperCase()
   const grantBody = { account_id: upper, resource: 'ai_models', limit_kind: 'cumulative', quantity: 1 }
-  expect(await bodyOf(201, call('POST', '/v1/entitlements', grantBody, { bearer: devKey }))).toMatchObject({ account_id: upper })
+  expect(await bodyOf(201, call('POST', '/v1/entitlements', grantBody, { bearer: devKey }))).toMatchObject({
+    account_id: upper,
+  })
   for (const account_id of [lower, upper]) {
     const question = { account_id, resource: 'ai_models', max_staleness_ms: 0 }
-    expect(await bodyOf(200, call('POST', '/v1/check', question, { bearer: devKey }))).toMatchObject({ account_id, allowed: true })
-    const listed = await bodyOf(200, call('GET', `/v1/accounts/${account_id}/entitlements`, undefined, { bearer: devKey }))
+    expect(await bodyOf(200, call('POST', '/v1/check', question, { bearer: devKey }))).toMatchObject({
+      account_id,
+      allowed: true,
+    })
+    const listed = await bodyOf(
+      200,
+      call('GET', `/v1/accounts/${account_id}/entitlements`, undefined, { bearer: devKey }),
+    )
     expect(listed).toMatchObject({ data: [{ account_id }] })
   }
 })

@@ -2,7 +2,15 @@ import { sign } from 'hono/jwt'
 import { describe, expect, test } from 'vitest'
 import { mintKey } from '../../functions/http/api-key.ts'
 import { importHmacKey } from '../../functions/http/encoding.ts'
-import { call, countRequests, jwtSecret, jwtSecretPrevious, keyPepper, mintNamespace, mintToken } from '../support/edge.ts'
+import {
+  call,
+  countRequests,
+  jwtSecret,
+  jwtSecretPrevious,
+  keyPepper,
+  mintNamespace,
+  mintToken,
+} from '../support/edge.ts'
 import { bodyOf, errorOf } from '../support/edge-commands.ts'
 
 const BODY = { account_id: 'a', resource: 'benchmark_runs', max_staleness_ms: 0 }
@@ -19,7 +27,8 @@ async function unknownKey(namespace: string): Promise<string> {
   return (await mintKey(namespace, pepper, (length) => crypto.getRandomValues(new Uint8Array(length)))).secret
 }
 
-const base64 = (value: unknown) => btoa(JSON.stringify(value)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+const base64 = (value: unknown) =>
+  btoa(JSON.stringify(value)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 
 describe('without asking Postgres', () => {
   const claims = (changes: object = {}) => ({ ns: 'default', scope: 'admin', exp: now() + HOUR, ...changes })
@@ -41,13 +50,19 @@ describe('without asking Postgres', () => {
     ['a JWT of two parts', async () => `Bearer ${(await signed({})).split('.').slice(0, 2).join('.')}`],
     ['a JWT of another secret', async () => `Bearer ${await sign(claims(), 'another secret', 'HS256')}`],
     ['an unsigned JWT', () => made(`Bearer ${base64({ alg: 'none', typ: 'JWT' })}.${base64(claims())}.`)],
-    ['a JWT that says it is unsigned, with a signature', async () => `Bearer ${base64({ alg: 'none' })}.${(await signed({})).split('.').slice(1).join('.')}`],
+    [
+      'a JWT that says it is unsigned, with a signature',
+      async () => `Bearer ${base64({ alg: 'none' })}.${(await signed({})).split('.').slice(1).join('.')}`,
+    ],
     ['a JWT of HS384', async () => `Bearer ${await sign(claims(), jwtSecret, 'HS384')}`],
     ['a JWT of HS512', async () => `Bearer ${await sign(claims(), jwtSecret, 'HS512')}`],
-    ['a JWT whose claims were changed', async () => {
-      const [header, , signature] = (await signed({ scope: 'check' })).split('.')
-      return `Bearer ${header}.${base64(claims())}.${signature}`
-    }],
+    [
+      'a JWT whose claims were changed',
+      async () => {
+        const [header, , signature] = (await signed({ scope: 'check' })).split('.')
+        return `Bearer ${header}.${base64(claims())}.${signature}`
+      },
+    ],
     ['an expired JWT', async () => `Bearer ${await signed({ exp: now() - 1 })}`],
     ['a JWT of more than a day', async () => `Bearer ${await signed({ exp: now() + 24 * HOUR + 60 })}`],
     ['a JWT without exp', async () => `Bearer ${await signed({ exp: undefined })}`],
@@ -83,7 +98,13 @@ describe('without asking Postgres', () => {
     const requests = await countRequests(async () => {
       const expected = { status: 403, type: 'permission', code: 'account_forbidden', param: 'account_id' }
       expect(await errorOf(call('POST', '/v1/check', BODY, { bearer }))).toEqual(expected)
-      expect(await errorOf(call('GET', '/v1/accounts/a/entitlements', undefined, { bearer: await mintToken('default', 'read', { sub: 'another' }) }))).toEqual(expected)
+      expect(
+        await errorOf(
+          call('GET', '/v1/accounts/a/entitlements', undefined, {
+            bearer: await mintToken('default', 'read', { sub: 'another' }),
+          }),
+        ),
+      ).toEqual(expected)
     })
     expect(requests.neon).toBe(0)
   })
@@ -94,7 +115,9 @@ describe('Postgres refuses', () => {
     const bearer = await unknownKey((await mintNamespace()).name)
     expect(await errorOf(call('POST', '/v1/check', BODY, { bearer }))).toEqual(UNAUTHENTICATED)
     expect(await errorOf(call('POST', '/v1/meter/batch', { entries: ['bad'] }, { bearer }))).toEqual(UNAUTHENTICATED)
-    expect(await errorOf(call('POST', '/v1/keys', { name: 'k', scopes: ['check'] }, { bearer }))).toEqual(UNAUTHENTICATED)
+    expect(await errorOf(call('POST', '/v1/keys', { name: 'k', scopes: ['check'] }, { bearer }))).toEqual(
+      UNAUTHENTICATED,
+    )
   })
 
   test('a token of a namespace that is unknown', async () => {
@@ -114,7 +137,9 @@ describe('a token', () => {
     const { name } = await mintNamespace()
     const claims = { ns: name, scope: 'check', exp: now() + HOUR }
     await bodyOf(200, checkWith(`Bearer ${await sign(claims, jwtSecretPrevious, 'HS256')}`))
-    expect(await errorOf(checkWith(`Bearer ${await sign({ ...claims, exp: now() - 1 }, jwtSecretPrevious, 'HS256')}`))).toEqual(UNAUTHENTICATED)
+    expect(
+      await errorOf(checkWith(`Bearer ${await sign({ ...claims, exp: now() - 1 }, jwtSecretPrevious, 'HS256')}`)),
+    ).toEqual(UNAUTHENTICATED)
   })
 
   test('of just a day is accepted', async () => {
@@ -125,19 +150,33 @@ describe('a token', () => {
   test('may have scopes that are none of ours', async () => {
     const { name } = await mintNamespace()
     await bodyOf(200, checkWith(`Bearer ${await mintToken(name, 'openid check files:write')}`))
-    expect(await errorOf(checkWith(`Bearer ${await mintToken(name, 'openid')}`))).toMatchObject({ code: 'missing_scope' })
+    expect(await errorOf(checkWith(`Bearer ${await mintToken(name, 'openid')}`))).toMatchObject({
+      code: 'missing_scope',
+    })
     expect(await errorOf(checkWith(`Bearer ${await mintToken(name, '')}`))).toMatchObject({ code: 'missing_scope' })
   })
 
   test('bound to an account acts on it, and lists its own when none is named', async () => {
     const namespace = await mintNamespace()
     for (const account_id of ['mine', 'yours']) {
-      await bodyOf(201, namespace.call('POST', '/v1/meter', { account_id, resource: 'benchmark_runs', quantity: 1, idempotency_key: 'k' }))
+      await bodyOf(
+        201,
+        namespace.call('POST', '/v1/meter', {
+          account_id,
+          resource: 'benchmark_runs',
+          quantity: 1,
+          idempotency_key: 'k',
+        }),
+      )
     }
     const bearer = await mintToken(namespace.name, 'read check', { sub: 'mine' })
     await bodyOf(200, call('POST', '/v1/check', { ...BODY, account_id: 'mine' }, { bearer }))
-    expect(await bodyOf(200, call('GET', '/v1/ledger', undefined, { bearer }))).toMatchObject({ data: [{ account_id: 'mine' }] })
-    expect(await errorOf(call('GET', '/v1/ledger?account_id=yours', undefined, { bearer }))).toMatchObject({ code: 'account_forbidden' })
+    expect(await bodyOf(200, call('GET', '/v1/ledger', undefined, { bearer }))).toMatchObject({
+      data: [{ account_id: 'mine' }],
+    })
+    expect(await errorOf(call('GET', '/v1/ledger?account_id=yours', undefined, { bearer }))).toMatchObject({
+      code: 'account_forbidden',
+    })
   })
 
   test.each([
@@ -151,6 +190,9 @@ describe('a token', () => {
   ])('bound to an account does not act on all: %s %s', async (method, path, body) => {
     const namespace = await mintNamespace()
     const bearer = await mintToken(namespace.name, 'admin', { sub: 'mine' })
-    expect(await errorOf(call(method, path, body, { bearer }))).toMatchObject({ status: 403, code: 'account_forbidden' })
+    expect(await errorOf(call(method, path, body, { bearer }))).toMatchObject({
+      status: 403,
+      code: 'account_forbidden',
+    })
   })
 })

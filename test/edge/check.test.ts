@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { mintAccount, mintNamespace, mintToken } from '../support/edge.ts'
-import { acquire, bodyOf, check, consume, errorOf, grant, INSTANT, invalid, rule, setClock } from '../support/edge-commands.ts'
+import {
+  acquire,
+  bodyOf,
+  check,
+  consume,
+  errorOf,
+  grant,
+  INSTANT,
+  invalid,
+  rule,
+  setClock,
+} from '../support/edge-commands.ts'
 import { at } from '../support/json-path.ts'
 
 const NOW = '2027-01-15T12:00:00Z'
@@ -37,7 +48,18 @@ describe('a decision', () => {
     })
     expect(Object.keys(decision)).toEqual([
       ...['allowed', 'outcome', 'reason', 'account_id', 'resource', 'scope', 'quantity', 'limit', 'used', 'held'],
-      ...['remaining', 'window', 'action', 'warn_at_percent', 'overage', 'grace', 'limits', 'source', 'as_of', 'degraded'],
+      ...[
+        'remaining',
+        'window',
+        'action',
+        'warn_at_percent',
+        'overage',
+        'grace',
+        'limits',
+        'source',
+        'as_of',
+        'degraded',
+      ],
     ])
   })
 
@@ -136,7 +158,10 @@ describe('what is asked', () => {
     const [seats, runs] = [mintAccount(), mintAccount()]
     await grant(namespace, seats, { limit_kind: 'concurrency', quantity: 2 })
     await grant(namespace, runs, { quantity: 2 })
-    expect(await check(namespace, seats, { for: 'consume' })).toMatchObject({ allowed: false, reason: 'no_entitlement' })
+    expect(await check(namespace, seats, { for: 'consume' })).toMatchObject({
+      allowed: false,
+      reason: 'no_entitlement',
+    })
     expect(await bodyOf(200, consume(namespace, seats))).toMatchObject({ allowed: false, reason: 'no_entitlement' })
     expect(await check(namespace, runs, { for: 'lease' })).toMatchObject({ allowed: false, reason: 'no_entitlement' })
     const lease = acquire(namespace, runs, 'h', { resource: 'benchmark_runs' })
@@ -158,7 +183,12 @@ describe('what is asked', () => {
     const namespace = await mintNamespace()
     const account = mintAccount()
     await setClock(namespace, NOW)
-    await grant(namespace, account, { quantity: 5, window: 'calendar_month', effective_start: '2026-11-10T00:00:00Z', effective_end: '2027-03-01T00:00:00Z' })
+    await grant(namespace, account, {
+      quantity: 5,
+      window: 'calendar_month',
+      effective_start: '2026-11-10T00:00:00Z',
+      effective_end: '2027-03-01T00:00:00Z',
+    })
     await bodyOf(201, consume(namespace, account, { quantity: 4 }))
     const rows = [
       ['2026-11-09T23:59:59Z', { allowed: false, reason: 'not_started' }],
@@ -168,7 +198,10 @@ describe('what is asked', () => {
       ['2027-03-01T00:00:00Z', { allowed: false, reason: 'expired' }],
     ] as const
     for (const [instant, expected] of rows) {
-      expect(await check(namespace, account, { quantity: 2, at: instant })).toMatchObject({ ...expected, source: 'postgres' })
+      expect(await check(namespace, account, { quantity: 2, at: instant })).toMatchObject({
+        ...expected,
+        source: 'postgres',
+      })
     }
   })
 
@@ -191,7 +224,8 @@ describe('what is asked', () => {
       ['us/h1001', 11],
       ['eu', 1],
     ] as const
-    for (const [scope, limit] of rows) expect(await check(namespace, account, { scope })).toMatchObject({ scope, limit })
+    for (const [scope, limit] of rows)
+      expect(await check(namespace, account, { scope })).toMatchObject({ scope, limit })
   })
 })
 

@@ -1,6 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { mintAccount, mintNamespace } from '../support/edge.ts'
-import { bodyOf, check, consume, errorOf, grant, INSTANT, invalid, key, meter, rule, setClock, UUID } from '../support/edge-commands.ts'
+import {
+  bodyOf,
+  check,
+  consume,
+  errorOf,
+  grant,
+  INSTANT,
+  invalid,
+  key,
+  meter,
+  rule,
+  setClock,
+  UUID,
+} from '../support/edge-commands.ts'
 import { at } from '../support/json-path.ts'
 
 async function funded(quantity: number) {
@@ -18,7 +31,12 @@ describe('an allowed consume', () => {
     await grant(namespace, account, { quantity: 10, window: 'calendar_month' })
     const used = { limit: 10, used: 3, held: 0, remaining: 7 }
     const window = { type: 'calendar_month', start: '2027-01-01T00:00:00Z', end: '2027-02-01T00:00:00Z' }
-    const body = { idempotency_key: 'run 1', quantity: 3, scope: 'us/h100', metadata: { order: 'A-17', deep: { n: [1, null] } } }
+    const body = {
+      idempotency_key: 'run 1',
+      quantity: 3,
+      scope: 'us/h100',
+      metadata: { order: 'A-17', deep: { n: [1, null] } },
+    }
     expect(await bodyOf(201, consume(namespace, account, body))).toEqual({
       allowed: true,
       outcome: 'allow',
@@ -65,7 +83,10 @@ describe('an allowed consume', () => {
     const namespace = await mintNamespace()
     const account = mintAccount()
     await grant(namespace, account, { resource: 'gpu_hours', quantity: 2 })
-    const answer = await bodyOf(201, consume(namespace, account, { resource: 'gpu_hours', quantity: 30, unit: 'minutes' }))
+    const answer = await bodyOf(
+      201,
+      consume(namespace, account, { resource: 'gpu_hours', quantity: 30, unit: 'minutes' }),
+    )
     expect(answer).toMatchObject({
       used: 0.5,
       remaining: 1.5,
@@ -156,7 +177,9 @@ describe('idempotency', () => {
     expect(at(first, 'entry.idempotency_key')).toBe('from the header')
     const again = { ...body, idempotency_key: 'from the header' }
     expect(await bodyOf(200, namespace.call('POST', '/v1/consume', again))).toMatchObject({ duplicate: true })
-    expect(await bodyOf(200, namespace.call('POST', '/v1/consume', again, { headers }))).toMatchObject({ duplicate: true })
+    expect(await bodyOf(200, namespace.call('POST', '/v1/consume', again, { headers }))).toMatchObject({
+      duplicate: true,
+    })
   })
 
   test('a header that differs from the field is refused, so is none of both', async () => {
@@ -173,7 +196,9 @@ describe('idempotency', () => {
   test.each(['/v1/check', '/v1/leases'])('%s has no key', async (path) => {
     const namespace = await mintNamespace()
     const body = { account_id: 'a', resource: 'concurrent_users', ...(path === '/v1/leases' ? { holder: 'h' } : {}) }
-    expect(await errorOf(namespace.call('POST', path, { ...body, idempotency_key: 'k' }))).toEqual(invalid('idempotency_key'))
+    expect(await errorOf(namespace.call('POST', path, { ...body, idempotency_key: 'k' }))).toEqual(
+      invalid('idempotency_key'),
+    )
   })
 })
 
@@ -207,7 +232,10 @@ describe('what is refused', () => {
 
   test('an unknown resource', async () => {
     const { namespace, account } = await funded(10)
-    expect(await errorOf(consume(namespace, account, { resource: 'unicorns' }))).toEqual({ ...invalid('resource'), code: 'unknown_resource' })
+    expect(await errorOf(consume(namespace, account, { resource: 'unicorns' }))).toEqual({
+      ...invalid('resource'),
+      code: 'unknown_resource',
+    })
   })
 })
 

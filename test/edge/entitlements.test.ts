@@ -1,6 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { mintAccount, mintNamespace, type Namespace } from '../support/edge.ts'
-import { bodyOf, check, consume, errorOf, grant, INSTANT, invalid, key, meter, rule, setClock, UUID } from '../support/edge-commands.ts'
+import {
+  bodyOf,
+  check,
+  consume,
+  errorOf,
+  grant,
+  INSTANT,
+  invalid,
+  key,
+  meter,
+  rule,
+  setClock,
+  UUID,
+} from '../support/edge-commands.ts'
 import { at, listAt, textAt } from '../support/json-path.ts'
 
 const NOW = '2027-01-15T12:00:00Z'
@@ -41,7 +54,10 @@ describe('a grant by hand', () => {
       created_at: INSTANT,
       duplicate: false,
     })
-    expect(await check(namespace, account, { resource: 'gpu_hours', scope: 'us/h100' })).toMatchObject({ limit: 1.5, window: JANUARY })
+    expect(await check(namespace, account, { resource: 'gpu_hours', scope: 'us/h100' })).toMatchObject({
+      limit: 1.5,
+      window: JANUARY,
+    })
   })
 
   test('has defaults', async () => {
@@ -60,8 +76,14 @@ describe('a grant by hand', () => {
   test('may leave its quantity out for time_access', async () => {
     const { namespace, account } = await january()
     const fields = { account_id: account, resource: 'platform_access', limit_kind: 'time_access' }
-    expect(await bodyOf(201, namespace.call('POST', '/v1/entitlements', fields))).toMatchObject({ quantity: null, window: null })
-    expect(await check(namespace, account, { resource: 'platform_access' })).toMatchObject({ allowed: true, window: null })
+    expect(await bodyOf(201, namespace.call('POST', '/v1/entitlements', fields))).toMatchObject({
+      quantity: null,
+      window: null,
+    })
+    expect(await check(namespace, account, { resource: 'platform_access' })).toMatchObject({
+      allowed: true,
+      window: null,
+    })
   })
 
   test('takes a key: again is a 200 with the first result, changed a conflict', async () => {
@@ -69,7 +91,10 @@ describe('a grant by hand', () => {
     const body = { ...key(), account_id: account, resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 5 }
     const first = await bodyOf(201, namespace.call('POST', '/v1/entitlements', body))
     expect(await bodyOf(200, namespace.call('POST', '/v1/entitlements', body))).toEqual({ ...first, duplicate: true })
-    expect(await errorOf(namespace.call('POST', '/v1/entitlements', { ...body, quantity: 6 }))).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+    expect(await errorOf(namespace.call('POST', '/v1/entitlements', { ...body, quantity: 6 }))).toMatchObject({
+      status: 409,
+      code: 'idempotency_conflict',
+    })
     expect(await held(namespace, account)).toHaveLength(1)
   })
 
@@ -81,8 +106,16 @@ describe('a grant by hand', () => {
     ['an unknown window', { window: 'fortnight' }, 'window'],
     ['a bad window', { window: { type: 'none' } }, 'window'],
     ['a priority too large', { priority: 2_147_483_648 }, 'priority'],
-    ['an end before its start', { effective_start: '2027-01-02T00:00:00Z', effective_end: '2027-01-01T00:00:00Z' }, 'effective_end'],
-    ['an end at its start', { effective_start: '2027-01-02T00:00:00Z', effective_end: '2027-01-02T00:00:00Z' }, 'effective_end'],
+    [
+      'an end before its start',
+      { effective_start: '2027-01-02T00:00:00Z', effective_end: '2027-01-01T00:00:00Z' },
+      'effective_end',
+    ],
+    [
+      'an end at its start',
+      { effective_start: '2027-01-02T00:00:00Z', effective_end: '2027-01-02T00:00:00Z' },
+      'effective_end',
+    ],
     ['a bad scope', { scope: '/us' }, 'scope'],
     ['an unknown field', { plan_id: 'pro' }, 'plan_id'],
   ])('is refused with %s', async (_, fields, param) => {
@@ -104,13 +137,21 @@ describe('a grant by hand', () => {
 describe('a change', () => {
   test('leaves alone what it does not name', async () => {
     const { namespace, account } = await january()
-    const { duplicate: _, ...granted } = await grant(namespace, account, { quantity: 5, effective_end: '2027-02-01T00:00:00Z' })
+    const { duplicate: _, ...granted } = await grant(namespace, account, {
+      quantity: 5,
+      effective_end: '2027-02-01T00:00:00Z',
+    })
     const path = `/v1/entitlements/${textAt(granted, 'entitlement_id')}`
     const patch = (body: unknown) => bodyOf(200, namespace.call('PATCH', path, body))
     expect(await patch({ quantity: 7.5 })).toEqual({ ...granted, quantity: 7.5 })
     expect(await check(namespace, account)).toMatchObject({ limit: 7.5 })
     expect(await patch({ priority: 1 })).toEqual({ ...granted, quantity: 7.5, priority: 1 })
-    expect(await patch({ effective_end: null })).toEqual({ ...granted, quantity: 7.5, priority: 1, effective_end: null })
+    expect(await patch({ effective_end: null })).toEqual({
+      ...granted,
+      quantity: 7.5,
+      priority: 1,
+      effective_end: null,
+    })
     expect(await patch({ quantity: null })).toMatchObject({ quantity: null })
     expect(await check(namespace, account)).toMatchObject({ limit: null })
     expect(await patch({ effective_end: '2027-01-01T00:00:00Z' }).catch(() => 'refused')).toBe('refused')
@@ -149,7 +190,12 @@ test.each([
   const body = method === 'PATCH' ? { priority: 1 } : {}
   for (const entitlement of [NOWHERE, id]) {
     const answer = stranger.call(method, `/v1/entitlements/${entitlement}${suffix}`, body)
-    expect(await errorOf(answer)).toEqual({ status: 404, type: 'not_found', code: 'not_found', param: 'entitlement_id' })
+    expect(await errorOf(answer)).toEqual({
+      status: 404,
+      type: 'not_found',
+      code: 'not_found',
+      param: 'entitlement_id',
+    })
   }
   expect(await errorOf(stranger.call(method, `/v1/entitlements/17${suffix}`, body))).toEqual(invalid('entitlement_id'))
 })
@@ -158,17 +204,42 @@ describe('everything that an account holds', () => {
   test('comes in one call, with its state', async () => {
     const { namespace, account } = await january()
     await rule(namespace, account, { action: 'overage' })
-    const monthly = await grant(namespace, account, { quantity: 10, window: 'calendar_month', effective_start: '2026-12-01T00:00:00Z' })
+    const monthly = await grant(namespace, account, {
+      quantity: 10,
+      window: 'calendar_month',
+      effective_start: '2026-12-01T00:00:00Z',
+    })
     await grant(namespace, account, { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 3 })
-    await grant(namespace, account, { resource: 'platform_access', limit_kind: 'time_access', quantity: null, effective_end: '2027-03-01T00:00:00Z' })
+    await grant(namespace, account, {
+      resource: 'platform_access',
+      limit_kind: 'time_access',
+      quantity: null,
+      effective_end: '2027-03-01T00:00:00Z',
+    })
     await bodyOf(201, consume(namespace, account, { quantity: 12 }))
-    await bodyOf(201, namespace.call('POST', '/v1/leases', { account_id: account, resource: 'concurrent_users', holder: 'h', units: 2 }))
+    await bodyOf(
+      201,
+      namespace.call('POST', '/v1/leases', {
+        account_id: account,
+        resource: 'concurrent_users',
+        holder: 'h',
+        units: 2,
+      }),
+    )
     const data = await held(namespace, account)
     const of = (resource: string) => data.find((each) => at(each, 'resource') === resource)
     const { duplicate: _, ...shown } = monthly
     expect(of('benchmark_runs')).toEqual({
       ...shown,
-      state: { limit: 10, used: 12, held: 0, remaining: 0, overage_quantity: 2, window: JANUARY, resets_at: '2027-02-01T00:00:00Z' },
+      state: {
+        limit: 10,
+        used: 12,
+        held: 0,
+        remaining: 0,
+        overage_quantity: 2,
+        window: JANUARY,
+        resets_at: '2027-02-01T00:00:00Z',
+      },
     })
     expect(of('concurrent_users')).toMatchObject({
       state: { limit: 3, used: 2, held: 0, remaining: 1, overage_quantity: 0, window: null, resets_at: null },
@@ -201,7 +272,8 @@ describe('everything that an account holds', () => {
       ['first', { priority: 1, effective_end: null }],
     ] as const
     const names = new Map<string, string>()
-    for (const [name, fields] of rows) names.set(textAt(await grant(namespace, account, { quantity: 1, ...fields }), 'entitlement_id'), name)
+    for (const [name, fields] of rows)
+      names.set(textAt(await grant(namespace, account, { quantity: 1, ...fields }), 'entitlement_id'), name)
     const drained: (string | undefined)[] = []
     for (const _ of rows) {
       await bodyOf(201, meter(namespace, account, { scope: 'us' }))

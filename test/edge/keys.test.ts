@@ -3,7 +3,8 @@ import { call, devKey, mintNamespace, sql } from '../support/edge.ts'
 import { bodyOf, check, errorOf, grant, INSTANT, invalid, key, setClock, UUID } from '../support/edge-commands.ts'
 import { at, listAt, textAt } from '../support/json-path.ts'
 
-const ask = (bearer: string) => call('POST', '/v1/check', { account_id: 'a', resource: 'benchmark_runs', max_staleness_ms: 0 }, { bearer })
+const ask = (bearer: string) =>
+  call('POST', '/v1/check', { account_id: 'a', resource: 'benchmark_runs', max_staleness_ms: 0 }, { bearer })
 const UNAUTHENTICATED = { status: 401, type: 'authentication', code: 'unauthenticated', param: null }
 const MISSING = { status: 403, type: 'permission', code: 'missing_scope', param: null }
 
@@ -38,7 +39,9 @@ describe('a new key', () => {
     expect(await bodyOf(200, ask(secret))).toMatchObject({ allowed: true })
     expect(await check(other, 'a')).toMatchObject({ allowed: false })
     expect(await errorOf(call('GET', '/v1/ledger', undefined, { bearer: secret }))).toEqual(MISSING)
-    const used = listAt(await bodyOf(200, namespace.call('GET', '/v1/keys')), 'data').find((each) => at(each, 'key_id') === created['key_id'])
+    const used = listAt(await bodyOf(200, namespace.call('GET', '/v1/keys')), 'data').find(
+      (each) => at(each, 'key_id') === created['key_id'],
+    )
     expect(used).toMatchObject({ last_used_at: INSTANT })
   })
 
@@ -53,13 +56,18 @@ describe('a new key', () => {
     ['an unknown field', { secret: 'x' }, 'secret'],
   ])('is refused with %s', async (_, fields, param) => {
     const namespace = await mintNamespace()
-    expect(await errorOf(namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'], ...fields }))).toEqual(invalid(param))
+    expect(await errorOf(namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'], ...fields }))).toEqual(
+      invalid(param),
+    )
   })
 })
 
 test('an expired key is refused, whatever the clock of its namespace says', async () => {
   const namespace = await mintNamespace()
-  const created = await bodyOf(201, namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'], expires_at: '2090-01-01T00:00:00Z' }))
+  const created = await bodyOf(
+    201,
+    namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'], expires_at: '2090-01-01T00:00:00Z' }),
+  )
   const secret = textAt(created, 'secret')
   await setClock(namespace, '2095-01-01T00:00:00Z')
   await bodyOf(200, ask(secret))
@@ -82,7 +90,12 @@ test('a key of another namespace, or of none, is a 404', async () => {
   const [namespace, stranger] = [await mintNamespace(), await mintNamespace()]
   const id = textAt(await bodyOf(201, namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'] })), 'key_id')
   for (const target of [id, '00000000-0000-4000-8000-000000000000']) {
-    expect(await errorOf(stranger.call('DELETE', `/v1/keys/${target}`))).toEqual({ status: 404, type: 'not_found', code: 'not_found', param: 'key_id' })
+    expect(await errorOf(stranger.call('DELETE', `/v1/keys/${target}`))).toEqual({
+      status: 404,
+      type: 'not_found',
+      code: 'not_found',
+      param: 'key_id',
+    })
   }
   expect(await errorOf(stranger.call('DELETE', '/v1/keys/mine'))).toEqual(invalid('key_id'))
   const listed = await stranger.call('GET', '/v1/keys')
@@ -90,7 +103,16 @@ test('a key of another namespace, or of none, is a 404', async () => {
 })
 
 describe('scopes of keys', () => {
-  const READS = ['/v1/ledger', '/v1/leases', '/v1/resources', '/v1/units', '/v1/plans', '/v1/rules', '/v1/accounts/a/entitlements', '/v1/accounts/a/subscriptions']
+  const READS = [
+    '/v1/ledger',
+    '/v1/leases',
+    '/v1/resources',
+    '/v1/units',
+    '/v1/plans',
+    '/v1/rules',
+    '/v1/accounts/a/entitlements',
+    '/v1/accounts/a/subscriptions',
+  ]
   const lookups = { account_id: 'a', resource: 'benchmark_runs' }
   const requests = [
     ['POST', '/v1/check', lookups, ['check']],
@@ -111,11 +133,16 @@ describe('scopes of keys', () => {
 
   test.each(['check', 'meter', 'lease', 'read', 'admin'])('%s may do what it is for, and no more', async (scope) => {
     const namespace = await mintNamespace()
-    const bearer = textAt(await bodyOf(201, namespace.call('POST', '/v1/keys', { name: scope, scopes: [scope] })), 'secret')
+    const bearer = textAt(
+      await bodyOf(201, namespace.call('POST', '/v1/keys', { name: scope, scopes: [scope] })),
+      'secret',
+    )
     for (const [method, path, body, scopes] of requests) {
       const { status, text } = await call(method, path, body, { bearer })
       const mayDo = scope === 'admin' || scopes.some((each) => each === scope)
-      expect(status, `${method} ${path} ${text}`).toSatisfy((found: number) => (mayDo ? found === 200 || found === 201 : found === 403))
+      expect(status, `${method} ${path} ${text}`).toSatisfy((found: number) =>
+        mayDo ? found === 200 || found === 201 : found === 403,
+      )
     }
   })
 })

@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { mintAccount, mintNamespace, mintToken } from '../support/edge.ts'
-import { acquire, advance, bodyOf, check, errorOf, grant, INSTANT, invalid, setClock, UUID } from '../support/edge-commands.ts'
+import {
+  acquire,
+  advance,
+  bodyOf,
+  check,
+  errorOf,
+  grant,
+  INSTANT,
+  invalid,
+  setClock,
+  UUID,
+} from '../support/edge-commands.ts'
 import { at, listAt, numberAt, textAt } from '../support/json-path.ts'
 
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
@@ -100,7 +111,8 @@ describe('acquiring', () => {
   test('the fencing token grows with every grant', async () => {
     const { namespace, account } = await seats(5)
     const tokens: number[] = []
-    for (const holder of ['a', 'b', 'a', 'c']) tokens.push(numberAt((await acquire(namespace, account, holder)).body, 'lease.fencing_token'))
+    for (const holder of ['a', 'b', 'a', 'c'])
+      tokens.push(numberAt((await acquire(namespace, account, holder)).body, 'lease.fencing_token'))
     const [a = 0, b = 0, again, c = 0] = tokens
     expect(again).toBe(a)
     expect(a < b && b < c).toBe(true)
@@ -132,7 +144,10 @@ describe('acquiring', () => {
 
   test('refuses an unknown resource', async () => {
     const namespace = await mintNamespace()
-    expect(await errorOf(acquire(namespace, 'a', 'h', { resource: 'unicorns' }))).toMatchObject({ status: 400, code: 'unknown_resource' })
+    expect(await errorOf(acquire(namespace, 'a', 'h', { resource: 'unicorns' }))).toMatchObject({
+      status: 400,
+      code: 'unknown_resource',
+    })
   })
 })
 
@@ -140,7 +155,12 @@ describe('a lease', () => {
   async function held() {
     const { namespace, account } = await seats(1)
     const lease = await bodyOf(201, acquire(namespace, account, 'h', { ttl_seconds: 60 }))
-    return { namespace, account, id: textAt(lease, 'lease.lease_id'), path: `/v1/leases/${textAt(lease, 'lease.lease_id')}` }
+    return {
+      namespace,
+      account,
+      id: textAt(lease, 'lease.lease_id'),
+      path: `/v1/leases/${textAt(lease, 'lease.lease_id')}`,
+    }
   }
 
   test('is kept alive by a heartbeat', async () => {
@@ -156,7 +176,9 @@ describe('a lease', () => {
     const { namespace, path } = await held()
     for (const body of [undefined, {}]) {
       await advance(namespace, 50)
-      expect(await bodyOf(200, namespace.call('POST', `${path}/heartbeat`, body))).toMatchObject({ lease: { status: 'active' } })
+      expect(await bodyOf(200, namespace.call('POST', `${path}/heartbeat`, body))).toMatchObject({
+        lease: { status: 'active' },
+      })
     }
   })
 
@@ -175,7 +197,10 @@ describe('a lease', () => {
     expect(first).toEqual(released)
     await advance(namespace, 10)
     expect(await bodyOf(200, namespace.call('DELETE', path))).toEqual(first)
-    expect(await check(namespace, account, { resource: 'concurrent_users', for: 'lease' })).toMatchObject({ allowed: true, used: 0 })
+    expect(await check(namespace, account, { resource: 'concurrent_users', for: 'lease' })).toMatchObject({
+      allowed: true,
+      used: 0,
+    })
   })
 
   test('is revoked by an admin, with or without a reason', async () => {
@@ -185,27 +210,33 @@ describe('a lease', () => {
     const other = await bodyOf(201, acquire(namespace, account, 'i'))
     await bodyOf(200, namespace.call('POST', `/v1/leases/${textAt(other, 'lease.lease_id')}/revoke`))
     const bearer = await mintToken(namespace.name, 'lease')
-    expect(await errorOf(namespace.call('POST', `${path}/revoke`, {}, { bearer }))).toMatchObject({ status: 403, code: 'missing_scope' })
-  })
-
-  test.each(['expired', 'released', 'revoked'] as const)('that is %s takes no heartbeat: 410, with the lease', async (status) => {
-    const { namespace, account, path } = await held()
-    if (status === 'expired') await advance(namespace, 61)
-    if (status === 'released') await bodyOf(200, namespace.call('DELETE', path))
-    if (status === 'revoked') await bodyOf(200, namespace.call('POST', `${path}/revoke`))
-    const reply = await namespace.call('POST', `${path}/heartbeat`, {})
-    expect(reply.status).toBe(410)
-    expect(reply.body).toEqual({
-      error: {
-        type: 'gone',
-        code: `lease_${status}`,
-        message: expect.any(String),
-        param: null,
-        request_id: expect.any(String),
-        lease: { ...one(account, 'h'), status, released_at: status === 'expired' ? null : INSTANT },
-      },
+    expect(await errorOf(namespace.call('POST', `${path}/revoke`, {}, { bearer }))).toMatchObject({
+      status: 403,
+      code: 'missing_scope',
     })
   })
+
+  test.each(['expired', 'released', 'revoked'] as const)(
+    'that is %s takes no heartbeat: 410, with the lease',
+    async (status) => {
+      const { namespace, account, path } = await held()
+      if (status === 'expired') await advance(namespace, 61)
+      if (status === 'released') await bodyOf(200, namespace.call('DELETE', path))
+      if (status === 'revoked') await bodyOf(200, namespace.call('POST', `${path}/revoke`))
+      const reply = await namespace.call('POST', `${path}/heartbeat`, {})
+      expect(reply.status).toBe(410)
+      expect(reply.body).toEqual({
+        error: {
+          type: 'gone',
+          code: `lease_${status}`,
+          message: expect.any(String),
+          param: null,
+          request_id: expect.any(String),
+          lease: { ...one(account, 'h'), status, released_at: status === 'expired' ? null : INSTANT },
+        },
+      })
+    },
+  )
 
   test('that is past its end holds no seat, cron or no cron', async () => {
     const { namespace, account, path } = await held()
@@ -234,7 +265,11 @@ describe('a lease', () => {
   test('of another account is not for a token that is bound to one', async () => {
     const { namespace, path } = await held()
     const bearer = await mintToken(namespace.name, 'lease', { sub: 'another' })
-    for (const [method, target] of [['GET', path], ['DELETE', path], ['POST', `${path}/heartbeat`]] as const) {
+    for (const [method, target] of [
+      ['GET', path],
+      ['DELETE', path],
+      ['POST', `${path}/heartbeat`],
+    ] as const) {
       const { status } = await errorOf(namespace.call(method, target, method === 'POST' ? {} : undefined, { bearer }))
       expect([403, 404]).toContain(status)
     }
@@ -254,7 +289,9 @@ describe('the list', () => {
     const holders = async (query: string) => {
       const page = await bodyOf(200, namespace.call('GET', `/v1/leases${query}`))
       expect(page).toMatchObject({ has_more: false, next_cursor: null })
-      return listAt(page, 'data').map((lease) => at(lease, 'holder')).sort()
+      return listAt(page, 'data')
+        .map((lease) => at(lease, 'holder'))
+        .sort()
     }
     expect(await holders('')).toEqual(['gone', 'models', 'stays'])
     expect(await holders(`?account_id=${account}`)).toEqual(['gone', 'stays'])
@@ -279,6 +316,9 @@ describe('the list', () => {
 
   test.each(['read', 'lease'])('may be read with the scope %s', async (scope) => {
     const namespace = await mintNamespace()
-    await bodyOf(200, namespace.call('GET', '/v1/leases', undefined, { bearer: await mintToken(namespace.name, scope) }))
+    await bodyOf(
+      200,
+      namespace.call('GET', '/v1/leases', undefined, { bearer: await mintToken(namespace.name, scope) }),
+    )
   })
 })

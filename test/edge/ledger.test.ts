@@ -19,7 +19,8 @@ async function recorded() {
     [one, 'd', { occurred_at: '2027-01-04T00:00:00Z', resource: 'gpu_hours', quantity: 0.5 }],
     [two, 'c', { occurred_at: '2027-01-03T00:00:00Z' }],
   ] as const
-  for (const [account, idempotency_key, fields] of rows) await bodyOf(201, meter(namespace, account, { idempotency_key, ...fields }))
+  for (const [account, idempotency_key, fields] of rows)
+    await bodyOf(201, meter(namespace, account, { idempotency_key, ...fields }))
   return { namespace, one, two }
 }
 

@@ -7,14 +7,18 @@ describe('resources', () => {
   test('are known by being made, to this namespace only', async () => {
     const [namespace, other] = [await mintNamespace(), await mintNamespace()]
     const resource = { resource: 'llm.tokens:v1', unit: 'tokens', name: 'LLM tokens, all of them' }
-    expect(await errorOf(namespace.call('POST', '/v1/check', { account_id: 'a', resource: 'llm.tokens:v1' }))).toMatchObject({ code: 'unknown_resource' })
+    expect(
+      await errorOf(namespace.call('POST', '/v1/check', { account_id: 'a', resource: 'llm.tokens:v1' })),
+    ).toMatchObject({ code: 'unknown_resource' })
     expect(await bodyOf(201, namespace.call('POST', '/v1/resources', resource))).toEqual(resource)
     expect(await check(namespace, 'a', { resource: 'llm.tokens:v1' })).toMatchObject({ reason: 'no_entitlement' })
     const listed = listAt(await bodyOf(200, namespace.call('GET', '/v1/resources?limit=100')), 'data')
     expect(listed).toContainEqual(resource)
     expect(listed).toContainEqual({ resource: 'gpu_hours', unit: 'hours', name: 'GPU hours' })
     expect(listAt(await bodyOf(200, other.call('GET', '/v1/resources?limit=100')), 'data')).not.toContainEqual(resource)
-    expect(await errorOf(other.call('POST', '/v1/check', { account_id: 'a', resource: 'llm.tokens:v1' }))).toMatchObject({ code: 'unknown_resource' })
+    expect(
+      await errorOf(other.call('POST', '/v1/check', { account_id: 'a', resource: 'llm.tokens:v1' })),
+    ).toMatchObject({ code: 'unknown_resource' })
   })
 
   test('made again the same are no harm, changed are a conflict', async () => {
@@ -80,6 +84,8 @@ describe('units', () => {
     ['a bad code', { unit: '' }, 'unit'],
   ])('are refused with %s', async (_, fields, param) => {
     const namespace = await mintNamespace()
-    expect(await errorOf(namespace.call('POST', '/v1/units', { unit: 'dozens', dimension: 'count', factor: 12, ...fields }))).toEqual(invalid(param))
+    expect(
+      await errorOf(namespace.call('POST', '/v1/units', { unit: 'dozens', dimension: 'count', factor: 12, ...fields })),
+    ).toEqual(invalid(param))
   })
 })

@@ -10,7 +10,9 @@ test.each(['expire_leases', 'all'])('%s says what it did', async (job) => {
   await bodyOf(201, acquire(namespace, account, 'b', { ttl_seconds: 10 }))
   await advance(namespace, 11)
   const run = () => bodyOf(200, namespace.call('POST', '/v1/maintenance/run', { job }))
-  const report = (processed: number) => ({ results: expect.arrayContaining([{ job: 'expire_leases', processed, more: false }]) })
+  const report = (processed: number) => ({
+    results: expect.arrayContaining([{ job: 'expire_leases', processed, more: false }]),
+  })
   expect(await run()).toEqual(report(2))
   expect(await run()).toEqual(report(0))
   const ended = { status: 'expired' }

@@ -40,20 +40,40 @@ describe('the results', () => {
       error: { type: 'invalid_request', code, message: expect.any(String), param },
     })
     expect(results).toEqual([
-      { index: 0, status: 'recorded', entry: expect.objectContaining({ entry_id: UUID, account_id: one, metadata: { n: 1 }, included_quantity: 1 }), error: null },
+      {
+        index: 0,
+        status: 'recorded',
+        entry: expect.objectContaining({ entry_id: UUID, account_id: one, metadata: { n: 1 }, included_quantity: 1 }),
+        error: null,
+      },
       { index: 1, ...refused('invalid_parameter', 'entries.1.quantity') },
-      { index: 2, status: 'recorded', entry: expect.objectContaining({ account_id: two, quantity: 3, excess_quantity: 3 }), error: null },
+      {
+        index: 2,
+        status: 'recorded',
+        entry: expect.objectContaining({ account_id: two, quantity: 3, excess_quantity: 3 }),
+        error: null,
+      },
       { index: 3, status: 'duplicate', entry: at(results[0] ?? null, 'entry'), error: null },
       { index: 4, status: 'duplicate', entry: expect.objectContaining({ idempotency_key: 'earlier' }), error: null },
       {
         index: 5,
         status: 'conflict',
         entry: null,
-        error: { type: 'conflict', code: 'idempotency_conflict', message: expect.any(String), param: 'entries.5.idempotency_key' },
+        error: {
+          type: 'conflict',
+          code: 'idempotency_conflict',
+          message: expect.any(String),
+          param: 'entries.5.idempotency_key',
+        },
       },
       { index: 6, ...refused('unknown_resource', 'entries.6.resource') },
       { index: 7, ...refused('unit_mismatch', 'entries.7.unit') },
-      { index: 8, status: 'invalid', entry: null, error: expect.objectContaining({ code: 'invalid_parameter', param: 'entries.8' }) },
+      {
+        index: 8,
+        status: 'invalid',
+        entry: null,
+        error: expect.objectContaining({ code: 'invalid_parameter', param: 'entries.8' }),
+      },
       { index: 9, ...refused('invalid_parameter', 'entries.9.nonsense') },
       { index: 10, ...refused('invalid_parameter', 'entries.10.metadata.a') },
     ])
@@ -80,14 +100,20 @@ describe('the results', () => {
 
   test('are invalid, all of them, when all entries are', async () => {
     const namespace = await mintNamespace()
-    expect(await batch(namespace, [1, null])).toMatchObject([{ index: 0, status: 'invalid' }, { index: 1, status: 'invalid' }])
+    expect(await batch(namespace, [1, null])).toMatchObject([
+      { index: 0, status: 'invalid' },
+      { index: 1, status: 'invalid' },
+    ])
   })
 
   test('of a thousand entries', async () => {
     const namespace = await mintNamespace()
     const account = mintAccount()
     await grant(namespace, account, { quantity: 5000 })
-    const results = await batch(namespace, Array.from({ length: 1000 }, (_, n) => entry(account, `k${n}`, { quantity: 0.1 })))
+    const results = await batch(
+      namespace,
+      Array.from({ length: 1000 }, (_, n) => entry(account, `k${n}`, { quantity: 0.1 })),
+    )
     expect(results.every((result) => at(result, 'status') === 'recorded')).toBe(true)
     expect(await check(namespace, account)).toMatchObject({ used: 100 })
   })
@@ -108,8 +134,18 @@ describe('what fails as a whole', () => {
   test('an entry of an account that is not the token’s', async () => {
     const namespace = await mintNamespace()
     const bearer = await mintToken(namespace.name, 'meter', { sub: 'mine' })
-    const answer = namespace.call('POST', '/v1/meter/batch', { entries: [entry('mine', 'a'), entry('yours', 'b')] }, { bearer })
-    expect(await errorOf(answer)).toEqual({ status: 403, type: 'permission', code: 'account_forbidden', param: 'entries.1.account_id' })
+    const answer = namespace.call(
+      'POST',
+      '/v1/meter/batch',
+      { entries: [entry('mine', 'a'), entry('yours', 'b')] },
+      { bearer },
+    )
+    expect(await errorOf(answer)).toEqual({
+      status: 403,
+      type: 'permission',
+      code: 'account_forbidden',
+      param: 'entries.1.account_id',
+    })
     expect(listAt(await bodyOf(200, namespace.call('GET', '/v1/ledger?account_id=mine')), 'data')).toEqual([])
   })
 })

@@ -8,14 +8,25 @@ async function january(fields: Record<string, string | number> = {}) {
   const namespace = await mintNamespace()
   const account = mintAccount()
   await setClock(namespace, NOW)
-  await grant(namespace, account, { quantity: 10, window: 'calendar_month', effective_start: '2026-06-01T00:00:00Z', ...fields })
+  await grant(namespace, account, {
+    quantity: 10,
+    window: 'calendar_month',
+    effective_start: '2026-06-01T00:00:00Z',
+    ...fields,
+  })
   return { namespace, account }
 }
 
 describe('an entry', () => {
   test('has the fields of the contract', async () => {
     const { namespace, account } = await january()
-    const fields = { idempotency_key: 'run_12345', quantity: 1, unit: 'count', occurred_at: '2027-01-15T11:00:00+02:00', metadata: { a: 'b' } }
+    const fields = {
+      idempotency_key: 'run_12345',
+      quantity: 1,
+      unit: 'count',
+      occurred_at: '2027-01-15T11:00:00+02:00',
+      metadata: { a: 'b' },
+    }
     expect(await bodyOf(201, meter(namespace, account, fields))).toEqual({
       duplicate: false,
       over_limit: false,
@@ -84,7 +95,9 @@ describe('occurred_at', () => {
     ['five minutes ahead', '2027-01-15T12:04:59Z', { late: false, used: 1 }],
   ])('%s', async (_, occurred_at, { late, used }) => {
     const { namespace, account } = await january()
-    expect(await bodyOf(201, meter(namespace, account, { occurred_at }))).toMatchObject({ entry: { late, occurred_at } })
+    expect(await bodyOf(201, meter(namespace, account, { occurred_at }))).toMatchObject({
+      entry: { late, occurred_at },
+    })
     expect(await check(namespace, account)).toMatchObject({ used })
   })
 
@@ -99,7 +112,9 @@ describe('occurred_at', () => {
 
   test('more than five minutes ahead is refused', async () => {
     const { namespace, account } = await january()
-    expect(await errorOf(meter(namespace, account, { occurred_at: '2027-01-15T12:10:00Z' }))).toEqual(invalid('occurred_at'))
+    expect(await errorOf(meter(namespace, account, { occurred_at: '2027-01-15T12:10:00Z' }))).toEqual(
+      invalid('occurred_at'),
+    )
   })
 })
 
@@ -136,7 +151,10 @@ describe('idempotency', () => {
     const first = await bodyOf(201, meter(namespace, account, fields))
     const sameInstant = { ...fields, occurred_at: '2027-01-10T01:00:00+01:00' }
     for (const again of [fields, sameInstant]) {
-      expect(await bodyOf(200, meter(namespace, account, again))).toMatchObject({ entry: first['entry'] ?? null, duplicate: true })
+      expect(await bodyOf(200, meter(namespace, account, again))).toMatchObject({
+        entry: first['entry'] ?? null,
+        duplicate: true,
+      })
     }
     expect(await check(namespace, account)).toMatchObject({ used: 2 })
   })

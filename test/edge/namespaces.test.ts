@@ -27,13 +27,29 @@ describe('a new namespace', () => {
     })
     const bearer = textAt(created, 'key.secret')
     const account_id = 'only here'
-    await bodyOf(201, call('POST', '/v1/entitlements', { account_id, resource: 'ai_models', limit_kind: 'cumulative', quantity: 1 }, { bearer }))
+    await bodyOf(
+      201,
+      call(
+        'POST',
+        '/v1/entitlements',
+        { account_id, resource: 'ai_models', limit_kind: 'cumulative', quantity: 1 },
+        { bearer },
+      ),
+    )
     const question = { account_id, resource: 'ai_models', max_staleness_ms: 0 }
     expect(await bodyOf(200, call('POST', '/v1/check', question, { bearer }))).toMatchObject({ allowed: true })
     expect(await check(await mintNamespace(), account_id, { resource: 'ai_models' })).toMatchObject({ allowed: false })
     expect(await bodyOf(200, call('POST', '/v1/check', question, { bearer: devKey }))).toMatchObject({ allowed: false })
-    expect(await errorOf(create({ namespace: fresh() }, bearer))).toEqual({ status: 403, type: 'permission', code: 'operator_only', param: null })
-    expect(await errorOf(call('GET', '/v1/namespaces', undefined, { bearer }))).toMatchObject({ status: 403, code: 'operator_only' })
+    expect(await errorOf(create({ namespace: fresh() }, bearer))).toEqual({
+      status: 403,
+      type: 'permission',
+      code: 'operator_only',
+      param: null,
+    })
+    expect(await errorOf(call('GET', '/v1/namespaces', undefined, { bearer }))).toMatchObject({
+      status: 403,
+      code: 'operator_only',
+    })
   })
 
   test('has defaults', async () => {
@@ -44,7 +60,12 @@ describe('a new namespace', () => {
 
   test('of a name that is taken is a conflict', async () => {
     const { name } = await mintNamespace()
-    expect(await errorOf(create({ namespace: name }))).toEqual({ status: 409, type: 'conflict', code: 'already_exists', param: 'namespace' })
+    expect(await errorOf(create({ namespace: name }))).toEqual({
+      status: 409,
+      type: 'conflict',
+      code: 'already_exists',
+      param: 'namespace',
+    })
   })
 
   test.each([
@@ -71,12 +92,20 @@ test('the list is for the operator', async () => {
     if (page['has_more'] !== true) break
     cursor = `&cursor=${encodeURIComponent(textAt(page, 'next_cursor'))}`
   }
-  expect(found).toContainEqual({ namespace: name, is_sandbox: true, raw_uuids: false, late_arrival_grace_seconds: 3600, created_at: INSTANT })
+  expect(found).toContainEqual({
+    namespace: name,
+    is_sandbox: true,
+    raw_uuids: false,
+    late_arrival_grace_seconds: 3600,
+    created_at: INSTANT,
+  })
   expect(found).toContainEqual(expect.objectContaining({ namespace: 'default' }))
 })
 
 test('a token of another namespace, or without admin, is not the operator', async () => {
   const { name } = await mintNamespace()
   expect(await errorOf(create({ namespace: fresh() }, await mintToken(name)))).toMatchObject({ code: 'operator_only' })
-  expect(await errorOf(create({ namespace: fresh() }, await mintToken('default', 'read meter')))).toMatchObject({ code: 'missing_scope' })
+  expect(await errorOf(create({ namespace: fresh() }, await mintToken('default', 'read meter')))).toMatchObject({
+    code: 'missing_scope',
+  })
 })

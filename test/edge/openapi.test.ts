@@ -42,7 +42,8 @@ describe('the document', () => {
     })
     const ids = routes.map(({ operation }) => operation.operationId)
     expect(new Set(ids).size).toBe(ids.length)
-    for (const reference of valuesNamed('$ref', raw)) expect(resolve(String(reference)), String(reference)).toBeDefined()
+    for (const reference of valuesNamed('$ref', raw))
+      expect(resolve(String(reference)), String(reference)).toBeDefined()
   })
 
   test('lists every route that is served, and nothing else', () => {
@@ -77,7 +78,8 @@ describe('the document', () => {
       const statuses = Object.keys(operation.responses)
       expect(statuses, `${method} ${path}`).toEqual(expect.arrayContaining(['400', '401', '403', '500', '503']))
       if (operation.requestBody) expect(statuses).toEqual(expect.arrayContaining(['413', '415']))
-      if (/_id\}/.test(path) && !/accounts\/\{account_id\}\/\w+$/.test(path) && method !== 'PUT') expect(statuses).toContain('404')
+      if (/_id\}/.test(path) && !/accounts\/\{account_id\}\/\w+$/.test(path) && method !== 'PUT')
+        expect(statuses).toContain('404')
       expect(operation.responses['503']?.headers).toHaveProperty('Retry-After')
       expect(operation.responses['401']?.headers).toHaveProperty('WWW-Authenticate')
       for (const answer of Object.values(operation.responses)) {
@@ -91,7 +93,10 @@ describe('the document', () => {
   test('has examples that are what it says', () => {
     let examples = 0
     for (const { path, method, operation } of routes) {
-      const contents = [operation.requestBody?.content, ...Object.values(operation.responses).map(({ content }) => content)]
+      const contents = [
+        operation.requestBody?.content,
+        ...Object.values(operation.responses).map(({ content }) => content),
+      ]
       for (const { schema, example } of contents.flatMap((content) => Object.values(content ?? {}))) {
         if (example === undefined) continue
         examples++

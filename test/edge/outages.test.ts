@@ -24,7 +24,12 @@ describe('Postgres out of reach', () => {
   ])('%s: 503 with Retry-After, and nothing happened', async (_, faults) => {
     const { namespace, account } = await funded()
     await breakPostgres(faults)
-    for (const ask of [() => consume(namespace, account), () => meter(namespace, account), () => acquire(namespace, account, 'h'), asking(namespace, account)]) {
+    for (const ask of [
+      () => consume(namespace, account),
+      () => meter(namespace, account),
+      () => acquire(namespace, account, 'h'),
+      asking(namespace, account),
+    ]) {
       const reply = ask()
       expect(await errorOf(reply)).toEqual(unavailable('unavailable'))
       expect((await reply).headers.get('Retry-After')).toMatch(/^\d+$/)
@@ -38,7 +43,11 @@ describe('Postgres out of reach', () => {
     const fields = { ...key(), quantity: 3 }
     await breakPostgres({ dropAfter: { requests: 1 } })
     expect(await errorOf(consume(namespace, account, fields))).toEqual(unavailable('unavailable'))
-    expect(await bodyOf(200, consume(namespace, account, fields))).toMatchObject({ allowed: true, duplicate: true, used: 3 })
+    expect(await bodyOf(200, consume(namespace, account, fields))).toMatchObject({
+      allowed: true,
+      duplicate: true,
+      used: 3,
+    })
     expect(await check(namespace, account)).toMatchObject({ used: 3 })
   })
 
@@ -67,10 +76,16 @@ describe('a lock that somebody else holds', () => {
   test.each([
     ['consume', (namespace: Namespace, account: string) => consume(namespace, account)],
     ['meter', (namespace: Namespace, account: string) => meter(namespace, account)],
-    ['acquire', (namespace: Namespace, account: string) => acquire(namespace, account, 'h', { resource: 'benchmark_runs' })],
+    [
+      'acquire',
+      (namespace: Namespace, account: string) => acquire(namespace, account, 'h', { resource: 'benchmark_runs' }),
+    ],
   ])('%s is contended: 503 with Retry-After; a check is not', async (_, command) => {
     const { namespace, account } = await funded()
-    const release = await holdLocks('select from resource_state s join accounts a using (account_id) where a.namespace_id = $1 for update of s', [namespace.name])
+    const release = await holdLocks(
+      'select from resource_state s join accounts a using (account_id) where a.namespace_id = $1 for update of s',
+      [namespace.name],
+    )
     try {
       const reply = command(namespace, account)
       expect(await errorOf(reply)).toEqual(unavailable('contended'))
@@ -90,7 +105,13 @@ test('a fault inside is a 500 that says nothing of what is inside', async () => 
     const { status, body, headers, text } = await namespace.call('GET', '/v1/units')
     expect(status).toBe(500)
     expect(body).toEqual({
-      error: { type: 'internal', code: 'internal', message: expect.any(String), param: null, request_id: headers.get('X-Request-Id') },
+      error: {
+        type: 'internal',
+        code: 'internal',
+        message: expect.any(String),
+        param: null,
+        request_id: headers.get('X-Request-Id'),
+      },
     })
     expect(text).not.toMatch(/api_unit|function|jsonb|select|42883/i)
   } finally {

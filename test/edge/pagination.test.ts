@@ -9,26 +9,59 @@ const subscribe = async (namespace: Namespace) => {
   await bodyOf(200, namespace.call('PUT', '/v1/plans/p', { name: 'P' }))
   return bodyOf(201, namespace.call('POST', '/v1/accounts/a/subscriptions', { ...key(), plan_id: 'p' }))
 }
-const version = (quantity: number) => ({ name: 'P', entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity }] })
+const version = (quantity: number) => ({
+  name: 'P',
+  entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity }],
+})
 
 const lists: List[] = [
   { path: '/v1/ledger', id: 'entry_id', make: (namespace, n) => bodyOf(201, meter(namespace, `a${n}`)) },
-  { path: '/v1/ledger?account_id=a', id: 'entry_id', make: (namespace) => bodyOf(201, meter(namespace, 'a', { occurred_at: '2026-11-01T00:00:00Z' })) },
+  {
+    path: '/v1/ledger?account_id=a',
+    id: 'entry_id',
+    make: (namespace) => bodyOf(201, meter(namespace, 'a', { occurred_at: '2026-11-01T00:00:00Z' })),
+  },
   {
     path: '/v1/leases',
     id: 'lease_id',
     make: async (namespace, n) => {
-      if (n === 0) await grant(namespace, 'a', { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: null })
+      if (n === 0)
+        await grant(namespace, 'a', { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: null })
       return bodyOf(201, acquire(namespace, 'a', `h${n}`))
     },
   },
   { path: '/v1/rules', id: 'rule_id', make: (namespace, n) => rule(namespace, `a${n}`, { action: 'warn' }) },
-  { path: '/v1/keys', id: 'key_id', before: 1, make: (namespace, n) => bodyOf(201, namespace.call('POST', '/v1/keys', { name: `k${n}`, scopes: ['check'] })) },
-  { path: '/v1/plans', id: 'plan_id', make: (namespace, n) => bodyOf(200, namespace.call('PUT', `/v1/plans/p${n}`, { name: 'P' })) },
-  { path: '/v1/plans/p/versions', id: 'version', make: (namespace, n) => bodyOf(200, namespace.call('PUT', '/v1/plans/p', version(n))) },
+  {
+    path: '/v1/keys',
+    id: 'key_id',
+    before: 1,
+    make: (namespace, n) => bodyOf(201, namespace.call('POST', '/v1/keys', { name: `k${n}`, scopes: ['check'] })),
+  },
+  {
+    path: '/v1/plans',
+    id: 'plan_id',
+    make: (namespace, n) => bodyOf(200, namespace.call('PUT', `/v1/plans/p${n}`, { name: 'P' })),
+  },
+  {
+    path: '/v1/plans/p/versions',
+    id: 'version',
+    make: (namespace, n) => bodyOf(200, namespace.call('PUT', '/v1/plans/p', version(n))),
+  },
   { path: '/v1/accounts/a/subscriptions', id: 'subscription_id', make: subscribe },
-  { path: '/v1/resources', id: 'resource', before: 7, make: (namespace, n) => bodyOf(201, namespace.call('POST', '/v1/resources', { resource: `r${n}`, unit: 'count', name: 'R' })) },
-  { path: '/v1/units', id: 'unit', before: 11, make: (namespace, n) => bodyOf(201, namespace.call('POST', '/v1/units', { unit: `u${n}`, dimension: 'd', factor: 1 })) },
+  {
+    path: '/v1/resources',
+    id: 'resource',
+    before: 7,
+    make: (namespace, n) =>
+      bodyOf(201, namespace.call('POST', '/v1/resources', { resource: `r${n}`, unit: 'count', name: 'R' })),
+  },
+  {
+    path: '/v1/units',
+    id: 'unit',
+    before: 11,
+    make: (namespace, n) =>
+      bodyOf(201, namespace.call('POST', '/v1/units', { unit: `u${n}`, dimension: 'd', factor: 1 })),
+  },
 ]
 
 describe.each(lists)('$path', ({ path, id, make, before = 0 }) => {
@@ -81,7 +114,12 @@ describe.each(lists)('$path', ({ path, id, make, before = 0 }) => {
 
 test('a page is of twenty unless told otherwise, and of a hundred at most', async () => {
   const namespace = await mintNamespace()
-  const entries = Array.from({ length: 101 }, (_, n) => ({ idempotency_key: `k${n}`, account_id: 'a', resource: 'benchmark_runs', quantity: 1 }))
+  const entries = Array.from({ length: 101 }, (_, n) => ({
+    idempotency_key: `k${n}`,
+    account_id: 'a',
+    resource: 'benchmark_runs',
+    quantity: 1,
+  }))
   await bodyOf(200, namespace.call('POST', '/v1/meter/batch', { entries }))
   expect(listAt(await bodyOf(200, namespace.call('GET', '/v1/ledger')), 'data')).toHaveLength(20)
   const page = await bodyOf(200, namespace.call('GET', '/v1/ledger?limit=100'))

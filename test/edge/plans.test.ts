@@ -17,7 +17,15 @@ describe('putting a plan', () => {
       external_id: 'price_123',
       entitlements: [
         RUNS,
-        { resource: 'gpu_hours', scope: 'us', limit_kind: 'cumulative', quantity: 90, unit: 'minutes', window: 'billing_cycle', priority: 5 },
+        {
+          resource: 'gpu_hours',
+          scope: 'us',
+          limit_kind: 'cumulative',
+          quantity: 90,
+          unit: 'minutes',
+          window: 'billing_cycle',
+          priority: 5,
+        },
         { resource: 'platform_access', limit_kind: 'time_access', duration_days: 30 },
         { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: null },
       ],
@@ -29,7 +37,15 @@ describe('putting a plan', () => {
       entitlements: expect.arrayContaining([
         SHOWN_RUNS,
         { ...plan.entitlements[1], duration_days: null },
-        { ...SHOWN_RUNS, resource: 'platform_access', limit_kind: 'time_access', quantity: null, unit: expect.anything(), window: null, duration_days: 30 },
+        {
+          ...SHOWN_RUNS,
+          resource: 'platform_access',
+          limit_kind: 'time_access',
+          quantity: null,
+          unit: expect.anything(),
+          window: null,
+          duration_days: 30,
+        },
         { ...SHOWN_RUNS, resource: 'concurrent_users', limit_kind: 'concurrency', quantity: null, window: null },
       ]),
       created_at: INSTANT,
@@ -44,9 +60,18 @@ describe('putting a plan', () => {
   test('again makes a new version when, and only when, the entitlements change', async () => {
     const namespace = await mintNamespace()
     const put = (body: unknown) => bodyOf(200, namespace.call('PUT', '/v1/plans/pro', body))
-    expect(await put({ name: 'Pro' })).toMatchObject({ version: 1, status: 'active', is_trial: false, entitlements: [] })
+    expect(await put({ name: 'Pro' })).toMatchObject({
+      version: 1,
+      status: 'active',
+      is_trial: false,
+      entitlements: [],
+    })
     expect(await put({ name: 'Pro', entitlements: [RUNS] })).toMatchObject({ version: 2 })
-    expect(await put({ name: 'Pro plus', status: 'active', entitlements: [RUNS] })).toMatchObject({ version: 2, name: 'Pro plus', status: 'active' })
+    expect(await put({ name: 'Pro plus', status: 'active', entitlements: [RUNS] })).toMatchObject({
+      version: 2,
+      name: 'Pro plus',
+      status: 'active',
+    })
     expect(await put({ name: 'Pro' })).toMatchObject({ version: 2, entitlements: [SHOWN_RUNS] })
     expect(await put({ name: 'Pro', entitlements: [{ ...RUNS, quantity: 501 }] })).toMatchObject({ version: 3 })
     expect(await put({ name: 'Pro', entitlements: [] })).toMatchObject({ version: 4, entitlements: [] })
@@ -85,13 +110,21 @@ describe('putting a plan', () => {
     ['an unknown window', { window: 'fortnight' }, 'invalid_parameter', 'window'],
   ])('is refused with %s', async (_, fields, code, name) => {
     const namespace = await mintNamespace()
-    expect(await errorOf(namespace.call('PUT', '/v1/plans/pro', row(fields)))).toEqual({ ...invalid(`entitlements.0.${name}`), code })
+    expect(await errorOf(namespace.call('PUT', '/v1/plans/pro', row(fields)))).toEqual({
+      ...invalid(`entitlements.0.${name}`),
+      code,
+    })
   })
 })
 
 test.each(['/v1/plans/none', '/v1/plans/none/versions'])('GET %s is a 404', async (path) => {
   const namespace = await mintNamespace()
-  expect(await errorOf(namespace.call('GET', path))).toEqual({ status: 404, type: 'not_found', code: 'not_found', param: 'plan_id' })
+  expect(await errorOf(namespace.call('GET', path))).toEqual({
+    status: 404,
+    type: 'not_found',
+    code: 'not_found',
+    param: 'plan_id',
+  })
 })
 
 test.each([
@@ -108,6 +141,9 @@ test('a plan is of its namespace', async () => {
   const [namespace, other] = [await mintNamespace(), await mintNamespace()]
   await bodyOf(200, namespace.call('PUT', '/v1/plans/mine', { name: 'Mine' }))
   expect(await errorOf(other.call('GET', '/v1/plans/mine'))).toMatchObject({ status: 404 })
-  expect(await bodyOf(200, other.call('PUT', '/v1/plans/mine', { name: 'Theirs' }))).toMatchObject({ version: 1, name: 'Theirs' })
+  expect(await bodyOf(200, other.call('PUT', '/v1/plans/mine', { name: 'Theirs' }))).toMatchObject({
+    version: 1,
+    name: 'Theirs',
+  })
   expect(await bodyOf(200, namespace.call('GET', '/v1/plans/mine'))).toMatchObject({ name: 'Mine' })
 })

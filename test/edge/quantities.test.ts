@@ -13,13 +13,20 @@ test('0.1 + 0.2 is 0.3', async () => {
   const reply = await consume(namespace, account, { quantity: 0.2 })
   expect(reply.text).toContain('"used":0.3,')
   expect(reply.body).toMatchObject({ used: 0.3, remaining: 0 })
-  expect(await bodyOf(200, consume(namespace, account, { quantity: 0.000001 }))).toMatchObject({ reason: 'limit_exceeded' })
+  expect(await bodyOf(200, consume(namespace, account, { quantity: 0.000001 }))).toMatchObject({
+    reason: 'limit_exceeded',
+  })
 })
 
 test('ten thousand tenths of a millionth part: a millionth a hundred times is 0.0001', async () => {
   const namespace = await mintNamespace()
   const account = mintAccount()
-  const entries = Array.from({ length: 100 }, (_, n) => ({ idempotency_key: `k${n}`, account_id: account, resource: 'benchmark_runs', quantity: 0.000001 }))
+  const entries = Array.from({ length: 100 }, (_, n) => ({
+    idempotency_key: `k${n}`,
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 0.000001,
+  }))
   await grant(namespace, account, { quantity: 0.0001 })
   await bodyOf(200, namespace.call('POST', '/v1/meter/batch', { entries }))
   expect(await check(namespace, account)).toMatchObject({ used: 0.0001, remaining: 0, allowed: false })
@@ -41,7 +48,10 @@ describe('literals', () => {
     const namespace = await mintNamespace()
     await grant(namespace, 'a', { quantity: null })
     const reply = await namespace.call('POST', '/v1/meter', raw(literal))
-    expect(await bodyOf(201, Promise.resolve(reply))).toMatchObject({ entry: { quantity: value }, state: { used: value } })
+    expect(await bodyOf(201, Promise.resolve(reply))).toMatchObject({
+      entry: { quantity: value },
+      state: { used: value },
+    })
     expect(reply.text).toContain(`"quantity":${value === 0.000001 ? '0.000001' : String(value)},`)
   })
 
@@ -86,7 +96,20 @@ test('limits, caps and states are exact', async () => {
   const account = mintAccount()
   await grant(namespace, account, { quantity: 999_999_999.999999 })
   await bodyOf(201, consume(namespace, account, { quantity: 0.000001 }))
-  const reply = await namespace.call('POST', '/v1/check', { account_id: account, resource: 'benchmark_runs', quantity: 999_999_999.999998, max_staleness_ms: 0 })
-  expect(reply.body).toMatchObject({ allowed: true, limit: 999_999_999.999999, used: 0.000001, remaining: 999_999_999.999998 })
-  expect(await check(namespace, account, { quantity: 999_999_999.999999 })).toMatchObject({ allowed: false, overage: { quantity: 0.000001 } })
+  const reply = await namespace.call('POST', '/v1/check', {
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 999_999_999.999998,
+    max_staleness_ms: 0,
+  })
+  expect(reply.body).toMatchObject({
+    allowed: true,
+    limit: 999_999_999.999999,
+    used: 0.000001,
+    remaining: 999_999_999.999998,
+  })
+  expect(await check(namespace, account, { quantity: 999_999_999.999999 })).toMatchObject({
+    allowed: false,
+    overage: { quantity: 0.000001 },
+  })
 })

@@ -14,12 +14,21 @@ const LEFT_OUT = new Set(['createNamespace', 'listNamespaces'])
 /** A namespace with one of everything, so that random requests meet something. */
 async function inhabited() {
   const namespace = await mintNamespace()
-  await bodyOf(200, namespace.call('PUT', '/v1/plans/pro', { name: 'Pro', entitlements: [{ resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 100 }] }))
+  await bodyOf(
+    200,
+    namespace.call('PUT', '/v1/plans/pro', {
+      name: 'Pro',
+      entitlements: [{ resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 100 }],
+    }),
+  )
   const entitlement = await grant(namespace, 'a')
   await grant(namespace, 'a', { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 3 })
   const lease = await bodyOf(201, acquire(namespace, 'a', 'h'))
   const made = await rule(namespace, 'a', { action: 'overage', overage_cap: 10 })
-  const subscription = await bodyOf(201, namespace.call('POST', '/v1/accounts/a/subscriptions', { ...key(), plan_id: 'pro' }))
+  const subscription = await bodyOf(
+    201,
+    namespace.call('POST', '/v1/accounts/a/subscriptions', { ...key(), plan_id: 'pro' }),
+  )
   const known: Known = {
     account_id: ['a', 'b/c d', '🦄'],
     resource: ['benchmark_runs', 'gpu_hours', 'concurrent_users', 'server_configs'],

@@ -5,7 +5,8 @@ import { bodyOf, errorOf, invalid } from '../support/edge-commands.ts'
 
 const BODY = { account_id: 'a', resource: 'benchmark_runs', max_staleness_ms: 0 }
 const MiB = 1_048_576
-const post = (body: unknown, headers: Record<string, string> = {}) => call('POST', '/v1/check', body, { bearer: devKey, headers })
+const post = (body: unknown, headers: Record<string, string> = {}) =>
+  call('POST', '/v1/check', body, { bearer: devKey, headers })
 
 describe('a body', () => {
   test.each([
@@ -16,7 +17,12 @@ describe('a body', () => {
     ['of white space', '  '],
     ['with a control character in a string', '{"account_id":"a\nb"}'],
   ])('%s is no JSON', async (_, body) => {
-    expect(await errorOf(post(body))).toEqual({ status: 400, type: 'invalid_request', code: 'invalid_json', param: null })
+    expect(await errorOf(post(body))).toEqual({
+      status: 400,
+      type: 'invalid_request',
+      code: 'invalid_json',
+      param: null,
+    })
   })
 
   test('that is missing, or is no UTF-8, is no JSON', async () => {
@@ -31,13 +37,22 @@ describe('a body', () => {
     expect(await response.json()).toMatchObject({ error: { code: 'invalid_json' } })
   })
 
-  test.each([['a list', '[]'], ['a text', '"a"'], ['a number', '1'], ['null', 'null']])('that is %s is no object', async (_, body) => {
+  test.each([
+    ['a list', '[]'],
+    ['a text', '"a"'],
+    ['a number', '1'],
+    ['null', 'null'],
+  ])('that is %s is no object', async (_, body) => {
     expect(await errorOf(post(body))).toEqual(invalid(null))
   })
 
   test('with names of prototypes has unknown fields', async () => {
-    expect(await errorOf(post('{"account_id":"a","resource":"benchmark_runs","__proto__":{"quantity":1}}'))).toEqual(invalid('__proto__'))
-    expect(await errorOf(post('{"account_id":"a","resource":"benchmark_runs","constructor":1}'))).toEqual(invalid('constructor'))
+    expect(await errorOf(post('{"account_id":"a","resource":"benchmark_runs","__proto__":{"quantity":1}}'))).toEqual(
+      invalid('__proto__'),
+    )
+    expect(await errorOf(post('{"account_id":"a","resource":"benchmark_runs","constructor":1}'))).toEqual(
+      invalid('constructor'),
+    )
   })
 
   test('nested a hundred thousand deep is refused, not a fault', async () => {
@@ -57,13 +72,23 @@ describe('a body', () => {
   ])('of the type "%s" is a %s', async (type, status) => {
     const reply = post(BODY, { 'Content-Type': type })
     if (status === 200) return void (await bodyOf(200, reply))
-    expect(await errorOf(reply)).toEqual({ status, type: 'invalid_request', code: 'unsupported_media_type', param: null })
+    expect(await errorOf(reply)).toEqual({
+      status,
+      type: 'invalid_request',
+      code: 'unsupported_media_type',
+      param: null,
+    })
   })
 
   test('of a mebibyte is read, a byte more is too large', async () => {
     const padded = (bytes: number) => JSON.stringify(BODY).padEnd(bytes, ' ')
     await bodyOf(200, post(padded(MiB)))
-    expect(await errorOf(post(padded(MiB + 1)))).toEqual({ status: 413, type: 'invalid_request', code: 'body_too_large', param: null })
+    expect(await errorOf(post(padded(MiB + 1)))).toEqual({
+      status: 413,
+      type: 'invalid_request',
+      code: 'body_too_large',
+      param: null,
+    })
   })
 
   test('streamed without a length is counted as it comes, and left where it is too large', async () => {
@@ -74,15 +99,27 @@ describe('a body', () => {
           const chunk = Math.min(65_536, bytes - sent)
           sent += chunk
           if (chunk === 0) return controller.close()
-          controller.enqueue(new TextEncoder().encode(sent === chunk ? JSON.stringify(BODY).padEnd(chunk, ' ') : ' '.repeat(chunk)))
+          controller.enqueue(
+            new TextEncoder().encode(sent === chunk ? JSON.stringify(BODY).padEnd(chunk, ' ') : ' '.repeat(chunk)),
+          )
         },
       })
     const send = async (bytes: number) => {
       sent = 0
       const headers = { Authorization: `Bearer ${devKey}`, 'Content-Type': 'application/json' }
-      const response = await exports.default.fetch('https://mec.test/v1/check', { method: 'POST', headers, body: stream(bytes) })
+      const response = await exports.default.fetch('https://mec.test/v1/check', {
+        method: 'POST',
+        headers,
+        body: stream(bytes),
+      })
       const body: unknown = await response.json()
-      await expectDocumented({ method: 'POST', path: '/v1/check', status: response.status, headers: response.headers, body })
+      await expectDocumented({
+        method: 'POST',
+        path: '/v1/check',
+        status: response.status,
+        headers: response.headers,
+        body,
+      })
       return response.status
     }
     expect(await send(500_000)).toBe(200)
@@ -94,7 +131,16 @@ describe('a body', () => {
 })
 
 describe('a path', () => {
-  test.each(['/', '/v1', '/v1/', '/v1/unicorns', '/v1/check/', '/v2/check', '/v1/leases/a/b/c', '/v1/accounts//entitlements'])('%s is nowhere', async (path) => {
+  test.each([
+    '/',
+    '/v1',
+    '/v1/',
+    '/v1/unicorns',
+    '/v1/check/',
+    '/v2/check',
+    '/v1/leases/a/b/c',
+    '/v1/accounts//entitlements',
+  ])('%s is nowhere', async (path) => {
     expect(await errorOf(call('GET', path))).toEqual({ status: 404, type: 'not_found', code: 'not_found', param: null })
     expect(await errorOf(call('POST', path, {}))).toMatchObject({ status: 404 })
   })
@@ -124,8 +170,12 @@ describe('a path', () => {
   })
 
   test('with bad percent-encoding is refused', async () => {
-    expect(await errorOf(call('GET', '/v1/accounts/%ff/entitlements', undefined, { bearer: devKey }))).toEqual(invalid('account_id'))
-    expect(await errorOf(call('GET', '/v1/accounts/%00/entitlements', undefined, { bearer: devKey }))).toEqual(invalid('account_id'))
+    expect(await errorOf(call('GET', '/v1/accounts/%ff/entitlements', undefined, { bearer: devKey }))).toEqual(
+      invalid('account_id'),
+    )
+    expect(await errorOf(call('GET', '/v1/accounts/%00/entitlements', undefined, { bearer: devKey }))).toEqual(
+      invalid('account_id'),
+    )
   })
 })
 
@@ -140,7 +190,9 @@ describe('a query', () => {
     ['POST', '/v1/check?account_id=a', 'account_id'],
     ['POST', '/v1/check?verbose=1', 'verbose'],
   ])('%s %s is refused', async (method, path, param) => {
-    expect(await errorOf(call(method, path, method === 'POST' ? BODY : undefined, { bearer: devKey }))).toEqual(invalid(param))
+    expect(await errorOf(call(method, path, method === 'POST' ? BODY : undefined, { bearer: devKey }))).toEqual(
+      invalid(param),
+    )
   })
 })
 

@@ -12,14 +12,37 @@ const rows: [string, (context: Context) => [method: string, path: string, body?:
   ['check of a stranger', (c) => ['POST', '/v1/check', { ...FIELDS(c), account_id: 'nobody', max_staleness_ms: 0 }]],
   ['consume', (c) => ['POST', '/v1/consume', { ...FIELDS(c), ...key(), quantity: 1 }]],
   ['consume, denied', (c) => ['POST', '/v1/consume', { ...FIELDS(c), ...key(), quantity: 1e6 }]],
-  ['consume, converted', (c) => ['POST', '/v1/consume', { ...FIELDS(c), resource: 'gpu_hours', unit: 'minutes', ...key(), quantity: 1 }]],
+  [
+    'consume, converted',
+    (c) => ['POST', '/v1/consume', { ...FIELDS(c), resource: 'gpu_hours', unit: 'minutes', ...key(), quantity: 1 }],
+  ],
   ['meter', (c) => ['POST', '/v1/meter', { ...FIELDS(c), ...key(), quantity: 1 }]],
-  ['meter of a stranger', (c) => ['POST', '/v1/meter', { ...FIELDS(c), account_id: mintAccount(), ...key(), quantity: 1 }]],
-  ['meter batch', (c) => ['POST', '/v1/meter/batch', { entries: Array.from({ length: 20 }, (_, n) => ({ ...FIELDS(c), ...key(), account_id: `a${n % 3}`, quantity: 1 })) }]],
+  [
+    'meter of a stranger',
+    (c) => ['POST', '/v1/meter', { ...FIELDS(c), account_id: mintAccount(), ...key(), quantity: 1 }],
+  ],
+  [
+    'meter batch',
+    (c) => [
+      'POST',
+      '/v1/meter/batch',
+      {
+        entries: Array.from({ length: 20 }, (_, n) => ({
+          ...FIELDS(c),
+          ...key(),
+          account_id: `a${n % 3}`,
+          quantity: 1,
+        })),
+      },
+    ],
+  ],
   ['meter batch, all bad', () => ['POST', '/v1/meter/batch', { entries: [1, 2] }]],
   ['acquire', (c) => ['POST', '/v1/leases', { ...FIELDS(c), resource: 'concurrent_users', holder: 'new' }]],
   ['acquire again', (c) => ['POST', '/v1/leases', { ...FIELDS(c), resource: 'concurrent_users', holder: 'held' }]],
-  ['acquire, denied', (c) => ['POST', '/v1/leases', { ...FIELDS(c), resource: 'concurrent_users', holder: 'many', units: 100 }]],
+  [
+    'acquire, denied',
+    (c) => ['POST', '/v1/leases', { ...FIELDS(c), resource: 'concurrent_users', holder: 'many', units: 100 }],
+  ],
   ['heartbeat', ({ lease }) => ['POST', `/v1/leases/${lease}/heartbeat`, {}]],
   ['get a lease', ({ lease }) => ['GET', `/v1/leases/${lease}`]],
   ['list leases', ({ account }) => ['GET', `/v1/leases?account_id=${account}`]],

@@ -4,7 +4,14 @@ import { bodyOf, check, consume, errorOf, grant, INSTANT, invalid, key, rule, UU
 import { at, listAt, textAt } from '../support/json-path.ts'
 
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
-const NO_EFFECTS = { warn_at_percent: null, overage_multiplier: null, overage_cap: null, grace_percent: null, grace_seconds: null, on_error: 'deny' }
+const NO_EFFECTS = {
+  warn_at_percent: null,
+  overage_multiplier: null,
+  overage_cap: null,
+  grace_percent: null,
+  grace_seconds: null,
+  on_error: 'deny',
+}
 
 describe('a new rule', () => {
   test('is a 201 with the rule', async () => {
@@ -47,7 +54,10 @@ describe('a new rule', () => {
     const body = { ...key(), resource: 'benchmark_runs', limit_kind: 'cumulative', action: 'block' }
     const first = await bodyOf(201, namespace.call('POST', '/v1/rules', body))
     expect(await bodyOf(200, namespace.call('POST', '/v1/rules', body))).toEqual({ ...first, duplicate: true })
-    expect(await errorOf(namespace.call('POST', '/v1/rules', { ...body, action: 'warn' }))).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+    expect(await errorOf(namespace.call('POST', '/v1/rules', { ...body, action: 'warn' }))).toMatchObject({
+      status: 409,
+      code: 'idempotency_conflict',
+    })
     expect(listAt(await bodyOf(200, namespace.call('GET', '/v1/rules')), 'data')).toHaveLength(1)
   })
 
@@ -106,9 +116,16 @@ test('the most specific rule wins: account, then plan, then resource; among equa
 describe('a change', () => {
   test('leaves alone what it does not name', async () => {
     const namespace = await mintNamespace()
-    const { duplicate: _, ...created } = await rule(namespace, 'a', { action: 'overage', overage_cap: 5, warn_at_percent: 80 })
+    const { duplicate: _, ...created } = await rule(namespace, 'a', {
+      action: 'overage',
+      overage_cap: 5,
+      warn_at_percent: 80,
+    })
     const path = `/v1/rules/${textAt(created, 'rule_id')}`
-    expect(await bodyOf(200, namespace.call('PATCH', path, { warn_at_percent: 90 }))).toEqual({ ...created, warn_at_percent: 90 })
+    expect(await bodyOf(200, namespace.call('PATCH', path, { warn_at_percent: 90 }))).toEqual({
+      ...created,
+      warn_at_percent: 90,
+    })
     expect(await bodyOf(200, namespace.call('PATCH', path, { overage_cap: null, on_error: 'allow' }))).toEqual({
       ...created,
       warn_at_percent: 90,
@@ -167,5 +184,7 @@ test('the list is filtered by resource, account and plan, newest first', async (
   expect(await actions('?account_id=a')).toEqual(['grace'])
   expect(await actions('?plan_id=pro')).toEqual(['overage'])
   expect(await errorOf(namespace.call('GET', '/v1/rules?action=warn'))).toEqual(invalid('action'))
-  expect(await errorOf(namespace.call('GET', '/v1/rules?resource=unicorns'))).toMatchObject({ code: 'unknown_resource' })
+  expect(await errorOf(namespace.call('GET', '/v1/rules?resource=unicorns'))).toMatchObject({
+    code: 'unknown_resource',
+  })
 })

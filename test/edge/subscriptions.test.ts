@@ -21,12 +21,19 @@ async function offered(plan: JsonObject = PLAN) {
 }
 
 const subscribe = (namespace: Namespace, account: string, fields: JsonObject = {}) =>
-  namespace.call('POST', `/v1/accounts/${encodeURIComponent(account)}/subscriptions`, { ...key(), plan_id: 'pro', ...fields })
+  namespace.call('POST', `/v1/accounts/${encodeURIComponent(account)}/subscriptions`, {
+    ...key(),
+    plan_id: 'pro',
+    ...fields,
+  })
 
 describe('a new subscription', () => {
   test('is a 201 with what it grants', async () => {
     const { namespace, account } = await offered()
-    const answer = await bodyOf(201, subscribe(namespace, account, { quantity: 2.5, start_at: '2027-01-31T08:00:00+01:00' }))
+    const answer = await bodyOf(
+      201,
+      subscribe(namespace, account, { quantity: 2.5, start_at: '2027-01-31T08:00:00+01:00' }),
+    )
     const subscription_id = textAt(answer, 'subscription.subscription_id')
     const granted = {
       entitlement_id: UUID,
@@ -53,8 +60,24 @@ describe('a new subscription', () => {
         created_at: INSTANT,
       },
       entitlements: expect.arrayContaining([
-        { ...granted, resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 1250, unit: 'count', window: 'billing_cycle', effective_end: null },
-        { ...granted, resource: 'platform_access', limit_kind: 'time_access', quantity: null, unit: expect.anything(), window: null, effective_end: '2027-03-02T07:00:00Z' },
+        {
+          ...granted,
+          resource: 'benchmark_runs',
+          limit_kind: 'cumulative',
+          quantity: 1250,
+          unit: 'count',
+          window: 'billing_cycle',
+          effective_end: null,
+        },
+        {
+          ...granted,
+          resource: 'platform_access',
+          limit_kind: 'time_access',
+          quantity: null,
+          unit: expect.anything(),
+          window: null,
+          effective_end: '2027-03-02T07:00:00Z',
+        },
       ]),
       duplicate: false,
     })
@@ -74,7 +97,10 @@ describe('a new subscription', () => {
   test('may begin later', async () => {
     const { namespace, account } = await offered()
     const answer = await bodyOf(201, subscribe(namespace, account, { start_at: '2027-03-01T00:00:00Z' }))
-    expect(answer).toMatchObject({ subscription: { status: 'scheduled' }, entitlements: [{ status: 'scheduled' }, { status: 'scheduled' }] })
+    expect(answer).toMatchObject({
+      subscription: { status: 'scheduled' },
+      entitlements: [{ status: 'scheduled' }, { status: 'scheduled' }],
+    })
     expect(await check(namespace, account)).toMatchObject({ allowed: false, reason: 'not_started' })
   })
 
@@ -90,19 +116,32 @@ describe('a new subscription', () => {
     const first = await bodyOf(201, subscribe(namespace, account, fields))
     const again = await bodyOf(200, subscribe(namespace, account, fields))
     expect(again).toEqual({ ...first, duplicate: true })
-    expect(await errorOf(subscribe(namespace, account, { ...fields, quantity: 3 }))).toMatchObject({ status: 409, code: 'idempotency_conflict' })
+    expect(await errorOf(subscribe(namespace, account, { ...fields, quantity: 3 }))).toMatchObject({
+      status: 409,
+      code: 'idempotency_conflict',
+    })
     const listed = await bodyOf(200, namespace.call('GET', `/v1/accounts/${account}/subscriptions`))
     expect(listAt(listed, 'data')).toEqual([first['subscription']])
   })
 
   test.each(['draft', 'archived'])('to a plan that is %s is a conflict', async (status) => {
     const { namespace, account } = await offered({ ...PLAN, status })
-    expect(await errorOf(subscribe(namespace, account))).toEqual({ status: 409, type: 'conflict', code: 'plan_not_active', param: 'plan_id' })
+    expect(await errorOf(subscribe(namespace, account))).toEqual({
+      status: 409,
+      type: 'conflict',
+      code: 'plan_not_active',
+      param: 'plan_id',
+    })
   })
 
   test('to no plan is a 404', async () => {
     const { namespace, account } = await offered()
-    expect(await errorOf(subscribe(namespace, account, { plan_id: 'none' }))).toEqual({ status: 404, type: 'not_found', code: 'not_found', param: 'plan_id' })
+    expect(await errorOf(subscribe(namespace, account, { plan_id: 'none' }))).toEqual({
+      status: 404,
+      type: 'not_found',
+      code: 'not_found',
+      param: 'plan_id',
+    })
   })
 
   test.each([

@@ -83,10 +83,15 @@ export class Auditor {
     const rule = this.#rule(kind)
     const limit = total(covering.map(({ grant }) => grant.quantity))
     const used = sum(covering.map((state) => state.used))
-    const headroom = total(covering.map(({ grant, used }) => grant.quantity === null ? null : atLeastZero(grant.quantity - used)))
+    const headroom = total(
+      covering.map(({ grant, used }) => (grant.quantity === null ? null : atLeastZero(grant.quantity - used))),
+    )
     const counts = { limit, used, remaining: headroom }
     if (headroom === null || quantity <= headroom) {
-      const warns = limit !== null && rule?.warn_at_percent != null && (used + quantity) * 100n * 1_000_000n >= limit * parseQuantity(rule.warn_at_percent)
+      const warns =
+        limit !== null &&
+        rule?.warn_at_percent != null &&
+        (used + quantity) * 100n * 1_000_000n >= limit * parseQuantity(rule.warn_at_percent)
       return { allowed: true, reason: warns ? 'near_limit' : 'within_limit', ...counts }
     }
     const isPermitted = quantity - headroom <= this.#permittedOver(rule, states, limit)
@@ -111,7 +116,7 @@ export class Auditor {
       const present = this.#states('cumulative', now, now)
       if (present.some(({ grant }) => covers(grant.scope, scope))) {
         states = present
-        countedAt = occurredAt
+        countedAt = now
       }
     }
     const covering = states.filter(({ grant }) => covers(grant.scope, scope))
@@ -165,7 +170,9 @@ export class Auditor {
         return atLeastZero(parseQuantity(rule.overage_cap) - sum(states.map(({ overage }) => overage)))
       case 'grace': {
         if (rule?.grace_percent == null || limit === null) return UNBOUNDED
-        const over = sum(states.map(({ grant, used }) => (grant.quantity === null ? 0n : atLeastZero(used - grant.quantity))))
+        const over = sum(
+          states.map(({ grant, used }) => (grant.quantity === null ? 0n : atLeastZero(used - grant.quantity))),
+        )
         return atLeastZero((limit * parseQuantity(rule.grace_percent)) / 100_000_000n - over)
       }
     }
@@ -208,7 +215,8 @@ export class Auditor {
       const last = covering.at(-1)
       if (last) last.used += left
     }
-    for (const state of states) state.overage = state.grant.quantity === null ? 0n : atLeastZero(state.used - state.grant.quantity)
+    for (const state of states)
+      state.overage = state.grant.quantity === null ? 0n : atLeastZero(state.used - state.grant.quantity)
   }
 
   /** A window is closed an hour after its end. What occurred in one that is closed counts now. */

@@ -32,9 +32,21 @@ export async function readEdges(
   scope: string | null,
   purpose: 'consume' | 'lease',
 ): Promise<{ snapshot: Snapshot; edges: Edge[] }> {
-  const [row] = await sql<{ snapshot: Snapshot; edges: { quantity: string; decision: Answer }[] }>(READ, [namespace, accountId, resource, scope, purpose])
+  const [row] = await sql<{ snapshot: Snapshot; edges: { quantity: string; decision: Answer }[] }>(READ, [
+    namespace,
+    accountId,
+    resource,
+    scope,
+    purpose,
+  ])
   if (!row) throw new Error('no snapshot')
-  const edges = row.edges.map(({ quantity, decision }) => ({ quantity: BigInt(quantity.split('.')[0] ?? ''), decision }))
+  const edges = row.edges.map(({ quantity, decision }) => ({
+    quantity: BigInt(quantity.split('.')[0] ?? ''),
+    decision,
+  }))
   // The wire has fifteen digits: what it cannot carry, nobody can ask.
-  return { snapshot: row.snapshot, edges: edges.filter(({ quantity }) => parseQuantity(renderQuantity(quantity)) === quantity) }
+  return {
+    snapshot: row.snapshot,
+    edges: edges.filter(({ quantity }) => parseQuantity(renderQuantity(quantity)) === quantity),
+  }
 }

@@ -43,7 +43,13 @@ async function auditBooks({ auditor }: World, id: string): Promise<void> {
   for (const { quantity, included, overage, excess } of books.ledger) {
     expect(BigInt(included) + BigInt(overage) + BigInt(excess)).toBe(BigInt(quantity))
   }
-  const drawn = books.allocations.map(({ key, entitlement_id, included, overage, excess }) => ({ key, grant: entitlement_id, included, overage, excess }))
+  const drawn = books.allocations.map(({ key, entitlement_id, included, overage, excess }) => ({
+    key,
+    grant: entitlement_id,
+    included,
+    overage,
+    excess,
+  }))
   const expected = auditor.allocations.map(({ key, grant, included, overage, excess }) => ({
     key,
     grant,
@@ -60,12 +66,21 @@ function sorted<Row extends { key: string; grant: string }>(rows: readonly Row[]
 
 /** The bands, SQL's decision, the edge's and the auditor's are one, for every quantity at which they could part. */
 async function auditBands({ auditor, namespace, account }: World, id: string, scope: string | null): Promise<void> {
-  const rows = [['cumulative', 'benchmark_runs', 'consume'], ['concurrency', 'concurrent_users', 'lease']] as const
+  const rows = [
+    ['cumulative', 'benchmark_runs', 'consume'],
+    ['concurrency', 'concurrent_users', 'lease'],
+  ] as const
   for (const [kind, resource, purpose] of rows) {
     const { snapshot, edges } = await readEdges(namespace, id, resource, scope, purpose)
     for (const { quantity, decision } of edges) {
       expectDecision(decision, auditor.decide(kind, scope, quantity, Date.parse(snapshot.as_of)))
-      const { account_id: _, ...verdict } = decideFromSnapshot(snapshot, { account_id: account, resource, scope, quantity: renderQuantity(quantity), purpose })
+      const { account_id: _, ...verdict } = decideFromSnapshot(snapshot, {
+        account_id: account,
+        resource,
+        scope,
+        quantity: renderQuantity(quantity),
+        purpose,
+      })
       expect({ ...verdict, as_of: snapshot.as_of }).toEqual(decision)
     }
   }

@@ -29,10 +29,21 @@ export interface RuleFields {
 
 export type Command =
   | { readonly do: 'consume'; readonly scope: string | null; readonly quantity: number }
-  | { readonly do: 'meter'; readonly scope: string | null; readonly quantity: number; readonly minutesAgo: number | null }
+  | {
+      readonly do: 'meter'
+      readonly scope: string | null
+      readonly quantity: number
+      readonly minutesAgo: number | null
+    }
   | { readonly do: 'batch'; readonly scope: string | null; readonly quantities: readonly number[] }
   | { readonly do: 'again' }
-  | { readonly do: 'acquire'; readonly scope: string | null; readonly holder: string; readonly units: number; readonly ttl_seconds: number }
+  | {
+      readonly do: 'acquire'
+      readonly scope: string | null
+      readonly holder: string
+      readonly units: number
+      readonly ttl_seconds: number
+    }
   | { readonly do: 'release'; readonly nth: number }
   | { readonly do: 'advance'; readonly seconds: number }
   | ({ readonly do: 'rule' } & RuleFields)
@@ -47,7 +58,10 @@ export interface History {
 
 const scope = fc.constantFrom(null, null, 'us', 'us/h100', 'eu')
 const kind = fc.constantFrom<Kind>('cumulative', 'cumulative', 'cumulative', 'concurrency')
-const quantity = fc.oneof(fc.constantFrom(0.1, 0.2, 1, 2, 3, 5, 0.000001), fc.integer({ min: 1, max: 8_000_000 }).map((millionths) => millionths / 1e6))
+const quantity = fc.oneof(
+  fc.constantFrom(0.1, 0.2, 1, 2, 3, 5, 0.000001),
+  fc.integer({ min: 1, max: 8_000_000 }).map((millionths) => millionths / 1e6),
+)
 const limit = fc.constantFrom(0, 0.3, 1, 2, 4, 7.5, 10, null)
 const nth = fc.nat({ max: 5 })
 
@@ -71,8 +85,23 @@ const rule = fc.record({
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('consume' as const), scope, quantity }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('meter' as const), scope, quantity, minutesAgo: fc.constantFrom(null, null, 5, 30, 150, 3000) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('batch' as const), scope, quantities: fc.array(quantity, { minLength: 1, maxLength: 4 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('meter' as const),
+      scope,
+      quantity,
+      minutesAgo: fc.constantFrom(null, null, 5, 30, 150, 3000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('batch' as const),
+      scope,
+      quantities: fc.array(quantity, { minLength: 1, maxLength: 4 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: 'again' as const }) },
   {
     weight: 4,
@@ -85,7 +114,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), nth }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('advance' as const), seconds: fc.constantFrom(900, 14_400, 86_400, 1_728_000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('advance' as const),
+      seconds: fc.constantFrom(900, 14_400, 86_400, 1_728_000),
+    }),
+  },
   { weight: 2, arbitrary: rule.map((fields) => ({ do: 'rule' as const, ...fields })) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resize' as const), nth, quantity: limit }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('revoke' as const), nth }) },

@@ -1,6 +1,18 @@
 import { expect } from 'vitest'
 import { parseQuantity } from '../../functions/core/quantity.ts'
-import { acquire, at, check, consume, grant, meter, numberAt, ruleFor, setClock, textAt, advanceClock } from '../support/commands.ts'
+import {
+  acquire,
+  advanceClock,
+  at,
+  check,
+  consume,
+  grant,
+  meter,
+  numberAt,
+  ruleFor,
+  setClock,
+  textAt,
+} from '../support/commands.ts'
 import { type Answer, api, type Json, mintAccount, mintNamespace, token } from '../support/sql.ts'
 import { Auditor, type Expected, type Kind, type Split } from './auditor.ts'
 import { type Command, type GrantFields, NOW } from './history.ts'
@@ -31,7 +43,15 @@ export class World {
   }
 
   async #grant({ kind, start, end, scope, quantity, window, priority }: GrantFields): Promise<void> {
-    const request = { scope, quantity, priority, effective_start: start, effective_end: end, resource: RESOURCE[kind], limit_kind: kind }
+    const request = {
+      scope,
+      quantity,
+      priority,
+      effective_start: start,
+      effective_end: end,
+      resource: RESOURCE[kind],
+      limit_kind: kind,
+    }
     const granted = await grant(this.account, kind === 'cumulative' ? { ...request, window } : request, this.namespace)
     this.auditor.grants.push({
       id: textAt(granted, 'entitlement_id'),
@@ -113,7 +133,10 @@ export class World {
     const answer = await send()
     const now = this.#see(textAt(answer, 'entry.recorded_at'))
     const occurred = occurred_at === null ? now : Date.parse(occurred_at)
-    expectSplit(at(answer, 'entry'), this.auditor.record(idempotency_key, scope, parseQuantity(quantity), occurred, now))
+    expectSplit(
+      at(answer, 'entry'),
+      this.auditor.record(idempotency_key, scope, parseQuantity(quantity), occurred, now),
+    )
     this.#last = { answer, repeat: send }
   }
 
@@ -132,7 +155,10 @@ export class World {
     for (const { index, idempotency_key, quantity } of entries) {
       expect(at(answer, `results.${index}.status`)).toBe('recorded')
       const now = this.#see(textAt(answer, `results.${index}.entry.recorded_at`))
-      expectSplit(at(answer, `results.${index}.entry`), this.auditor.record(idempotency_key, scope, parseQuantity(quantity), now, now))
+      expectSplit(
+        at(answer, `results.${index}.entry`),
+        this.auditor.record(idempotency_key, scope, parseQuantity(quantity), now, now),
+      )
     }
     expect(at(answer, `results.${entries.length}.status`)).toBe('duplicate')
   }
@@ -176,7 +202,9 @@ export class World {
     // The one that it names, if that has not ended by itself and been followed by another.
     this.#leases = this.#leases.filter(({ id }) => id !== lease.id)
     if (ended !== 'released') return
-    const held = this.auditor.leases.findIndex(({ holder, scope, expiresAt }) => holder === lease.holder && scope === lease.scope && expiresAt > this.#now)
+    const held = this.auditor.leases.findIndex(
+      ({ holder, scope, expiresAt }) => holder === lease.holder && scope === lease.scope && expiresAt > this.#now,
+    )
     this.auditor.leases.splice(held, 1)
   }
 
@@ -198,7 +226,10 @@ export class World {
   async #check(kind: Kind, scope: string | null, quantity: number): Promise<void> {
     const purpose = kind === 'cumulative' ? 'consume' : 'lease'
     const decision = await check(this.account, { resource: RESOURCE[kind], scope, quantity, purpose }, this.namespace)
-    expectDecision(decision, this.auditor.decide(kind, scope, parseQuantity(quantity), this.#see(textAt(decision, 'as_of'))))
+    expectDecision(
+      decision,
+      this.auditor.decide(kind, scope, parseQuantity(quantity), this.#see(textAt(decision, 'as_of'))),
+    )
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { type Namespace, type Reply } from './edge.ts'
+import type { Namespace, Reply } from './edge.ts'
 import type { JsonObject } from './json-path.ts'
 
 export const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
@@ -13,15 +13,23 @@ export async function bodyOf(status: number, answer: Promise<Reply>): Promise<Js
 }
 
 /** The error of an answer, without its id and its words. */
-export async function errorOf(answer: Promise<Reply>): Promise<{ status: number; type: unknown; code: unknown; param: unknown }> {
+export async function errorOf(
+  answer: Promise<Reply>,
+): Promise<{ status: number; type: unknown; code: unknown; param: unknown }> {
   const { status, body, text, headers } = await answer
   const error = body['error']
-  if (typeof error !== 'object' || error === null || Array.isArray(error)) throw new Error(`no error: ${status} ${text}`)
+  if (typeof error !== 'object' || error === null || Array.isArray(error))
+    throw new Error(`no error: ${status} ${text}`)
   expect(error['request_id']).toBe(headers.get('X-Request-Id'))
   return { status, type: error['type'], code: error['code'], param: error['param'] }
 }
 
-export const invalid = (param: string | null) => ({ status: 400, type: 'invalid_request', code: 'invalid_parameter', param })
+export const invalid = (param: string | null) => ({
+  status: 400,
+  type: 'invalid_request',
+  code: 'invalid_parameter',
+  param,
+})
 
 /** A grant by hand; unless told otherwise 100 benchmark runs that never reset. */
 export function grant(namespace: Namespace, account: string, fields: JsonObject = {}): Promise<JsonObject> {
@@ -44,14 +52,31 @@ export function check(namespace: Namespace, account: string, fields: JsonObject 
 export const key = (): { idempotency_key: string } => ({ idempotency_key: `key-${crypto.randomUUID()}` })
 
 export function consume(namespace: Namespace, account: string, fields: JsonObject = {}): Promise<Reply> {
-  return namespace.call('POST', '/v1/consume', { ...key(), account_id: account, resource: 'benchmark_runs', quantity: 1, ...fields })
+  return namespace.call('POST', '/v1/consume', {
+    ...key(),
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 1,
+    ...fields,
+  })
 }
 
 export function meter(namespace: Namespace, account: string, fields: JsonObject = {}): Promise<Reply> {
-  return namespace.call('POST', '/v1/meter', { ...key(), account_id: account, resource: 'benchmark_runs', quantity: 1, ...fields })
+  return namespace.call('POST', '/v1/meter', {
+    ...key(),
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 1,
+    ...fields,
+  })
 }
 
-export function acquire(namespace: Namespace, account: string, holder: string, fields: JsonObject = {}): Promise<Reply> {
+export function acquire(
+  namespace: Namespace,
+  account: string,
+  holder: string,
+  fields: JsonObject = {},
+): Promise<Reply> {
   return namespace.call('POST', '/v1/leases', { account_id: account, resource: 'concurrent_users', holder, ...fields })
 }
 

@@ -15,13 +15,23 @@ export async function holdLocks(query: string, params: Json[]): Promise<() => Pr
   const transaction = fetch(ownerEndpoint, {
     method: 'POST',
     headers: { 'Neon-Connection-String': ownerUrl },
-    body: JSON.stringify({ queries: [{ query, params }, { query: `select pg_sleep(${HELD_SECONDS}) /* ${mark} */`, params: [] }] }),
+    body: JSON.stringify({
+      queries: [
+        { query, params },
+        { query: `select pg_sleep(${HELD_SECONDS}) /* ${mark} */`, params: [] },
+      ],
+    }),
   })
   const sleeping = () =>
-    sql<{ pid: number }>(`select pid from pg_stat_activity where query like $1 and query not like '%pg_stat_activity%' and state = 'active'`, [`%${mark}%`])
+    sql<{ pid: number }>(
+      `select pid from pg_stat_activity where query like $1 and query not like '%pg_stat_activity%' and state = 'active'`,
+      [`%${mark}%`],
+    )
   await expect.poll(async () => (await sleeping()).length, { timeout: 5000 }).toBe(1)
   return async function release() {
-    await sql(`select pg_cancel_backend(pid) from pg_stat_activity where query like $1 and pid <> pg_backend_pid()`, [`%${mark}%`])
+    await sql(`select pg_cancel_backend(pid) from pg_stat_activity where query like $1 and pid <> pg_backend_pid()`, [
+      `%${mark}%`,
+    ])
     await (await transaction).body?.cancel()
   }
 }

@@ -32,10 +32,39 @@ interface Schema {
   readonly pattern?: string
 }
 
-const STRANGE: readonly unknown[] = [null, true, '', 'x', ' ', '\u0000', '🦄', 0, -1, 0.5, 1e15, 1e300, [], {}, [null], 'a'.repeat(2000), '1', 'null']
-const TIMES = ['2026-11-01T00:00:00Z', '2020-02-29T23:59:59.999999+14:00', '2026-12-31T23:59:59Z', '1970-01-01T00:00:00Z', '9999-12-31T23:59:59Z']
+const STRANGE: readonly unknown[] = [
+  null,
+  true,
+  '',
+  'x',
+  ' ',
+  '\u0000',
+  '🦄',
+  0,
+  -1,
+  0.5,
+  1e15,
+  1e300,
+  [],
+  {},
+  [null],
+  'a'.repeat(2000),
+  '1',
+  'null',
+]
+const TIMES = [
+  '2026-11-01T00:00:00Z',
+  '2020-02-29T23:59:59.999999+14:00',
+  '2026-12-31T23:59:59Z',
+  '1970-01-01T00:00:00Z',
+  '9999-12-31T23:59:59Z',
+]
 
-export function arbitraryRequest(document: Document, routes: readonly Route[], known: Known): fc.Arbitrary<RandomRequest> {
+export function arbitraryRequest(
+  document: Document,
+  routes: readonly Route[],
+  known: Known,
+): fc.Arbitrary<RandomRequest> {
   return fc.oneof(...routes.map((route) => requestTo(document, route, known)))
 }
 
@@ -79,8 +108,14 @@ function spoilt(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
 }
 
 function spoiltBody(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
-  const fault = fc.tuple(value, fc.nat(), fc.constantFrom('drop', 'strange', 'unknown'), fc.constantFrom(...STRANGE)).map(spoilOne)
-  return fc.oneof({ weight: 12, arbitrary: value }, { weight: 6, arbitrary: fault }, { weight: 1, arbitrary: fc.constantFrom(...STRANGE, undefined) })
+  const fault = fc
+    .tuple(value, fc.nat(), fc.constantFrom('drop', 'strange', 'unknown'), fc.constantFrom(...STRANGE))
+    .map(spoilOne)
+  return fc.oneof(
+    { weight: 12, arbitrary: value },
+    { weight: 6, arbitrary: fault },
+    { weight: 1, arbitrary: fc.constantFrom(...STRANGE, undefined) },
+  )
 }
 
 function spoilOne([value, place, fault, strange]: [unknown, number, string, unknown]): unknown {
@@ -94,7 +129,11 @@ function spoilOne([value, place, fault, strange]: [unknown, number, string, unkn
 
 function valueOf(schema: Schema, known: Known, name = ''): fc.Arbitrary<unknown> {
   const names = known[name]
-  if (names) return fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...names) }, { weight: 1, arbitrary: plainValue(schema, known) })
+  if (names)
+    return fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(...names) },
+      { weight: 1, arbitrary: plainValue(schema, known) },
+    )
   return plainValue(schema, known)
 }
 
@@ -113,13 +152,22 @@ function typedValue(type: unknown, schema: Schema, known: Known): fc.Arbitrary<u
     case 'boolean':
       return fc.boolean()
     case 'integer':
-      return fc.oneof(fc.integer({ min: schema.minimum ?? -5, max: Math.min(schema.maximum ?? 5, (schema.minimum ?? -5) + 20) }), bound(schema))
+      return fc.oneof(
+        fc.integer({ min: schema.minimum ?? -5, max: Math.min(schema.maximum ?? 5, (schema.minimum ?? -5) + 20) }),
+        bound(schema),
+      )
     case 'number':
-      return fc.oneof(fc.integer({ min: 0, max: 20_000_000 }).map((millionths) => Math.max(millionths / 1e6, lowest(schema))), fc.integer({ min: Math.ceil(lowest(schema)), max: 100 }))
+      return fc.oneof(
+        fc.integer({ min: 0, max: 20_000_000 }).map((millionths) => Math.max(millionths / 1e6, lowest(schema))),
+        fc.integer({ min: Math.ceil(lowest(schema)), max: 100 }),
+      )
     case 'string':
       return textValue(schema)
     case 'array':
-      return fc.array(plainValue(schema.items ?? {}, known), { minLength: schema.minItems ?? 0, maxLength: Math.min(schema.maxItems ?? 3, 3) })
+      return fc.array(plainValue(schema.items ?? {}, known), {
+        minLength: schema.minItems ?? 0,
+        maxLength: Math.min(schema.maxItems ?? 3, 3),
+      })
     case 'object':
       return objectValue(schema, known)
     default:
@@ -143,6 +191,8 @@ function textValue({ format, minLength = 0, maxLength = 50, pattern }: Schema): 
 }
 
 function objectValue({ properties = {}, required = [] }: Schema, known: Known): fc.Arbitrary<unknown> {
-  const fields = Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, valueOf(schema, known, name)]))
+  const fields = Object.fromEntries(
+    Object.entries(properties).map(([name, schema]) => [name, valueOf(schema, known, name)]),
+  )
   return fc.record(fields, { requiredKeys: required.filter((name) => name in fields) })
 }
