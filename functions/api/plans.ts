@@ -93,7 +93,7 @@ const putPlan = contract({
   tag: 'Plans',
   summary: 'Create or change a plan',
   description:
-    'A new version when the entitlements change, else the same one. Subscriptions keep the version they have.',
+    'A new version when the entitlements change, else the same one. Subscriptions keep the version they have. What is left out becomes its default (`active`, no trial, no external id); only entitlements stay as they are.',
   scopes: ['admin'],
   input: PutInput,
   statuses: { 200: 'The plan.' },

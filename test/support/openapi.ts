@@ -89,12 +89,11 @@ function closedKeyword(document: Document, keyword: string, value: unknown): unk
 
 /** Of objects that extend each other, the object that has it all. */
 function merged(parts: readonly Schema[]): Schema {
-  return parts.reduce((all, part) => ({
-    ...all,
-    ...part,
-    properties: { ...all.properties, ...part.properties },
-    required: [...(all.required ?? []), ...(part.required ?? [])],
-  }))
+  return {
+    ...Object.assign({}, ...parts),
+    properties: Object.assign({}, ...parts.map(({ properties }) => properties)),
+    required: parts.flatMap(({ required }) => required ?? []),
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

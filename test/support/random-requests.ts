@@ -1,3 +1,4 @@
+import type { Schema } from '@cfworker/json-schema'
 import fc from 'fast-check'
 import { closed, type Document, type Route } from './openapi.ts'
 
@@ -11,26 +12,6 @@ export interface RandomRequest {
 
 /** Values by the name of their field, so that requests concern things that exist. */
 export type Known = Readonly<Record<string, readonly (string | number | null)[]>>
-
-interface Schema {
-  readonly type?: unknown
-  readonly enum?: unknown[]
-  readonly const?: unknown
-  readonly anyOf?: Schema[]
-  readonly properties?: Record<string, Schema>
-  readonly required?: string[]
-  readonly items?: Schema
-  readonly minItems?: number
-  readonly maxItems?: number
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly exclusiveMinimum?: number
-  readonly exclusiveMaximum?: number
-  readonly minLength?: number
-  readonly maxLength?: number
-  readonly format?: string
-  readonly pattern?: string
-}
 
 const STRANGE: readonly unknown[] = [
   null,
@@ -72,12 +53,12 @@ function requestTo(document: Document, { method, path, operation }: Route, known
   const parameters = (operation.parameters ?? []).filter((parameter) => parameter.in !== 'header')
   const values = Object.fromEntries(
     parameters.map(({ name, required, schema }) => {
-      const value = spoilt(valueOf(schemaIn(document, schema), known, name))
+      const value = spoilt(arbitraryOf(closed(document, schema), known, name))
       return [name, required ? value : fc.option(value, { nil: undefined })]
     }),
   )
   const schema = operation.requestBody?.content['application/json']?.schema
-  const body = schema ? spoiltBody(valueOf(schemaIn(document, schema), known)) : fc.constant(undefined)
+  const body = schema ? spoiltBody(arbitraryOf(closed(document, schema), known)) : fc.constant(undefined)
   return fc.tuple(fc.record(values), body).map(([given, sent]) => {
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => segment(given[name]))
     const query = parameters
@@ -96,10 +77,6 @@ function segment(value: unknown): string {
 function textOf(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return text.isWellFormed() ? text : 'x'
-}
-
-function schemaIn(document: Document, schema: unknown): Schema {
-  return closed(document, schema)
 }
 
 /** Mostly what is right. */
@@ -127,7 +104,7 @@ function spoilOne([value, place, fault, strange]: [unknown, number, string, unkn
   return Object.fromEntries(entries.map(([key, inner], n) => [key, n === index ? strange : inner]))
 }
 
-function valueOf(schema: Schema, known: Known, name = ''): fc.Arbitrary<unknown> {
+function arbitraryOf(schema: Schema, known: Known, name = ''): fc.Arbitrary<unknown> {
   const names = known[name]
   if (names)
     return fc.oneof(
@@ -164,7 +141,7 @@ function typedValue(type: unknown, schema: Schema, known: Known): fc.Arbitrary<u
     case 'string':
       return textValue(schema)
     case 'array':
-      return fc.array(plainValue(schema.items ?? {}, known), {
+      return fc.array(plainValue(schemaOf(schema.items), known), {
         minLength: schema.minItems ?? 0,
         maxLength: Math.min(schema.maxItems ?? 3, 3),
       })
@@ -176,7 +153,7 @@ function typedValue(type: unknown, schema: Schema, known: Known): fc.Arbitrary<u
 }
 
 function lowest({ minimum = 0, exclusiveMinimum }: Schema): number {
-  return exclusiveMinimum === undefined ? minimum : Math.max(exclusiveMinimum + 0.000001, 0.000001)
+  return typeof exclusiveMinimum === 'number' ? Math.max(exclusiveMinimum, 0) + 0.000001 : minimum
 }
 
 function bound({ minimum = 0, maximum = 0 }: Schema): fc.Arbitrary<number> {
@@ -192,7 +169,11 @@ function textValue({ format, minLength = 0, maxLength = 50, pattern }: Schema): 
 
 function objectValue({ properties = {}, required = [] }: Schema, known: Known): fc.Arbitrary<unknown> {
   const fields = Object.fromEntries(
-    Object.entries(properties).map(([name, schema]) => [name, valueOf(schema, known, name)]),
+    Object.entries(properties).map(([name, schema]) => [name, arbitraryOf(schemaOf(schema), known, name)]),
   )
   return fc.record(fields, { requiredKeys: required.filter((name) => name in fields) })
+}
+
+function schemaOf(schema: Schema | Schema[] | boolean | undefined): Schema {
+  return typeof schema === 'object' && !Array.isArray(schema) ? schema : {}
 }

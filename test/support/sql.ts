@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, inject } from 'vitest'
+import type { Json, JsonObject } from './json-path.ts'
 
 // Exact to the end: numerics stay strings, unless they are JSON.
 // 30 connections race; two roles' worth of them, and a few for each other file, are within the server's 100.
@@ -38,8 +39,8 @@ export async function sqlValue<Value>(text: string, values: unknown[] = []): Pro
   return value
 }
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-export type Answer = { [key: string]: Json }
+export type { Json }
+export type Answer = JsonObject
 
 /** What an `api_*` function answers in a namespace, as the Worker calls it; one connection a call, so calls race. */
 export async function api(name: string, request: Answer, credential: Answer = token('default')): Promise<Answer> {
