@@ -9,7 +9,14 @@ const migrationsFolder = new URL('../drizzle/migrations', here).pathname
 /** The SQL files in the order in which a database takes them, the generated migrations left out. */
 export async function repeatableFiles(): Promise<string[]> {
   const folder = async (name: string) => (await readdir(new URL(name, here))).sort().map((file) => `${name}/${file}`)
-  return ['storage.sql', 'drop-functions.sql', ...(await folder('functions')), ...(await folder('triggers')), 'roles.sql', 'seed.sql']
+  return [
+    'storage.sql',
+    'drop-functions.sql',
+    ...(await folder('functions')),
+    ...(await folder('triggers')),
+    'roles.sql',
+    'seed.sql',
+  ]
 }
 
 const read = (file: string) => readFile(new URL(file, here), 'utf8')

@@ -11,7 +11,9 @@ export const controlRules = pgTable(
     namespaceId: text('namespace_id').notNull().default(sql`null`),
     accountId: uuid('account_id'),
     /** The account, or zero: so that one index range holds an account's own rules and those of all accounts. */
-    accountKey: uuid('account_key').notNull().generatedAlwaysAs(sql`coalesce(account_id, '00000000-0000-0000-0000-000000000000')`),
+    accountKey: uuid('account_key')
+      .notNull()
+      .generatedAlwaysAs(sql`coalesce(account_id, '00000000-0000-0000-0000-000000000000')`),
     planId: text('plan_id'),
     resourceTypeCode: textC('resource_type_code').notNull(),
     limitKindCode: text('limit_kind_code').notNull(),

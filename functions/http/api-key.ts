@@ -1,4 +1,4 @@
-import { equalInConstantTime, hmacHex, sha256Hex } from './encoding.ts'
+import { equalInConstantTime, type HmacKey, hmacHex, sha256Hex } from './encoding.ts'
 
 /**
  * `mec_sk_<namespace>_<random>_<check>`. The check is a truncated HMAC over the rest, so that a made-up key costs
@@ -26,7 +26,7 @@ export interface MintedKey {
 export type RandomBytes = (length: number) => Uint8Array
 
 /** Makes a key for a namespace. `pepper` is the HMAC key of KEY_PEPPER. */
-export async function mintKey(namespace: string, pepper: CryptoKey, randomBytes: RandomBytes): Promise<MintedKey> {
+export async function mintKey(namespace: string, pepper: HmacKey, randomBytes: RandomBytes): Promise<MintedKey> {
   const stem = `mec_sk_${namespace}_${randomBase62(RANDOM_LENGTH, randomBytes)}`
   const secret = `${stem}_${await checkOf(stem, pepper)}`
   return {
@@ -37,13 +37,13 @@ export async function mintKey(namespace: string, pepper: CryptoKey, randomBytes:
 }
 
 /** The namespace that a key claims to be of, or null when no service with this pepper has made it. */
-export async function namespaceOfKey(key: string, pepper: CryptoKey): Promise<string | null> {
+export async function namespaceOfKey(key: string, pepper: HmacKey): Promise<string | null> {
   const [, stem, namespace, check] = KEY.exec(key) ?? []
   if (!stem || !namespace || !check) return null
   return equalInConstantTime(check, await checkOf(stem, pepper)) ? namespace : null
 }
 
-async function checkOf(stem: string, pepper: CryptoKey): Promise<string> {
+async function checkOf(stem: string, pepper: HmacKey): Promise<string> {
   return (await hmacHex(pepper, stem)).slice(0, CHECK_LENGTH)
 }
 
