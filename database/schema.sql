@@ -1227,7 +1227,7 @@ DECLARE
 BEGIN
   -- fn_snapshot is STABLE: the labels and the state come from one moment.
   RETURN fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
-    p_request ->> 'scope', fn_now(v_namespace.namespace_id, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz);
 END $$;
 COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides. Changes nothing.';
 
@@ -1859,6 +1859,14 @@ END $$;
 COMMENT ON FUNCTION fn_check_entitlement IS
 'May this account do this now? Changes nothing. quantity_limit and remaining are null for unlimited; decision is the whole of it, as POST /v1/check shows it. ME400 unknown_resource, invalid_parameter.';
 
+-- database/functions/fn_clock.sql
+CREATE OR REPLACE FUNCTION fn_clock(p_namespace namespaces, p_real timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+  SELECT date_trunc('milliseconds', p_real + p_namespace.clock_offset)
+$$;
+COMMENT ON FUNCTION fn_clock IS
+'The namespace''s time at a real instant, in whole milliseconds so that a client''s clock can hold it. Of a namespace read before, for readers; commands read it anew with fn_now.';
+
 -- database/functions/fn_confine.sql
 CREATE OR REPLACE FUNCTION fn_confine(p_credential jsonb, p_namespace namespaces, p_account_id uuid) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
@@ -1897,12 +1905,13 @@ BEGIN
     RETURN fn_decide(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope,
       fn_now(p_namespace.namespace_id), NULL, p_item.quantity, 'consume') || '{"entry":null,"duplicate":false}';
   END IF;
-  v_now := fn_now(p_namespace.namespace_id);
+  -- After the lock: the clock, and what may have changed while waiting for it.
+  SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended' INTO v_now, v_timezone, v_suspended
+  FROM namespaces n JOIN accounts a USING (namespace_id) WHERE a.account_id = p_account_id;
   v_result := fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
   IF v_result IS NOT NULL THEN
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  SELECT a.timezone, a.status = 'suspended' INTO v_timezone, v_suspended FROM accounts a WHERE a.account_id = p_account_id;
   v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false)).states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
@@ -3103,7 +3112,7 @@ COMMENT ON FUNCTION fn_negative_error IS
 CREATE OR REPLACE FUNCTION fn_now(p_namespace_id text, p_real timestamptz DEFAULT clock_timestamp()) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  RETURN (SELECT date_trunc('milliseconds', p_real + n.clock_offset) FROM namespaces n WHERE n.namespace_id = p_namespace_id);
+  RETURN (SELECT fn_clock(n, p_real) FROM namespaces n WHERE n.namespace_id = p_namespace_id);
 END $$;
 COMMENT ON FUNCTION fn_now IS
 'The namespace''s time, in whole milliseconds so that a client''s clock can hold it: the only clock. Commands read it once, after their lock; readers pass statement_timestamp(). Null for an unknown namespace.';

@@ -6,6 +6,6 @@ DECLARE
 BEGIN
   -- fn_snapshot is STABLE: the labels and the state come from one moment.
   RETURN fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
-    p_request ->> 'scope', fn_now(v_namespace.namespace_id, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz);
 END $$;
 COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides. Changes nothing.';

@@ -24,12 +24,13 @@ BEGIN
     RETURN fn_decide(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope,
       fn_now(p_namespace.namespace_id), NULL, p_item.quantity, 'consume') || '{"entry":null,"duplicate":false}';
   END IF;
-  v_now := fn_now(p_namespace.namespace_id);
+  -- After the lock: the clock, and what may have changed while waiting for it.
+  SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended' INTO v_now, v_timezone, v_suspended
+  FROM namespaces n JOIN accounts a USING (namespace_id) WHERE a.account_id = p_account_id;
   v_result := fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
   IF v_result IS NOT NULL THEN
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  SELECT a.timezone, a.status = 'suspended' INTO v_timezone, v_suspended FROM accounts a WHERE a.account_id = p_account_id;
   v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false)).states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
