@@ -203,6 +203,8 @@ CREATE TABLE "entitlements" (
 	"bucket_id" uuid DEFAULT null NOT NULL,
 	"window_anchor" timestamp with time zone DEFAULT null NOT NULL,
 	"limit_quantity" numeric,
+	"window_class" text,
+	"window_period" interval,
 	"metadata" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"created_at" timestamp with time zone DEFAULT null NOT NULL,
 	CONSTRAINT "entitlements_quantity" CHECK ("entitlements"."quantity_allowed" >= 0),
@@ -1521,29 +1523,28 @@ CREATE OR REPLACE FUNCTION fn_authorize(p_credential jsonb, p_scopes text[], p_a
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_namespace namespaces;
-  v_key record;
+  v_namespace_id text;
   v_scopes text[];
+  v_key_id uuid;
+  v_last_used_at timestamptz;
 BEGIN
   -- Credentials live in real time, whatever the namespace's clock says.
   IF p_credential ->> 'type' = 'key' THEN
-    SELECT n AS namespace, k.key_id, k.scopes, k.last_used_at INTO v_key
-    FROM api_keys k JOIN namespaces n USING (namespace_id)
+    SELECT k.namespace_id, k.scopes, k.key_id, k.last_used_at INTO v_namespace_id, v_scopes, v_key_id, v_last_used_at
+    FROM api_keys k
     WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
-    IF FOUND THEN
-      v_namespace := v_key.namespace;
-      v_scopes := v_key.scopes;
-      IF v_key.last_used_at IS NULL OR v_key.last_used_at < clock_timestamp() - interval '1 minute' THEN
-        -- Never waited for: whoever is first this minute writes it.
-        UPDATE api_keys k SET last_used_at = clock_timestamp()
-        WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_key.key_id FOR NO KEY UPDATE SKIP LOCKED);
-      END IF;
+    IF v_key_id IS NOT NULL AND (v_last_used_at IS NULL OR v_last_used_at < clock_timestamp() - interval '1 minute') THEN
+      -- Never waited for: whoever is first this minute writes it.
+      UPDATE api_keys k SET last_used_at = clock_timestamp()
+      WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_key_id FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
   ELSIF p_credential ->> 'type' = 'jwt' THEN
-    SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = p_credential ->> 'namespace';
+    v_namespace_id := p_credential ->> 'namespace';
     v_scopes := ARRAY(SELECT jsonb_array_elements_text(p_credential -> 'scopes'));
   END IF;
-  IF v_namespace.namespace_id IS NULL THEN
+  SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = v_namespace_id;
+  IF NOT FOUND THEN
     PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
   END IF;
   IF NOT v_scopes && (p_scopes || '{admin}') THEN
@@ -2326,18 +2327,17 @@ BEGIN
       e.entitlement_id, e.bucket_id, e.limit_kind_code, e.plan_id, e.resource_scope, fn_scope_covers(e.resource_scope, p_scope),
       coalesce(e.limit_quantity, 'Infinity'), coalesce(c.used, 0), 0, coalesce(c.overage_quantity, 0),
       e.window_type_code, c.window_start, c.window_end,
-      CASE WHEN t.window_class = 'rolling' THEN v_edge - t.period END,
-      coalesce(e.effective_end, 'infinity'), e.priority, e.created_at, t.window_class, t.period, e.window_anchor)::entitlement_state),
-    bool_or(t.window_class IS NOT NULL AND c.window_end IS NULL),
-    bool_or(t.window_class = 'rolling' OR (p_as_of AND t.window_class IS NOT NULL)),
+      CASE WHEN e.window_class = 'rolling' THEN v_edge - e.window_period END,
+      coalesce(e.effective_end, 'infinity'), e.priority, e.created_at, e.window_class, e.window_period, e.window_anchor)::entitlement_state),
+    bool_or(e.window_class IS NOT NULL AND c.window_end IS NULL),
+    bool_or(e.window_class = 'rolling' OR (p_as_of AND e.window_class IS NOT NULL)),
     bool_or(e.limit_kind_code IN ('inventory', 'concurrency')),
     EXISTS (SELECT FROM entitlements o WHERE o.account_id = p_account_id AND o.resource_type_code = p_resource
       AND (o.effective_start > p_at OR o.effective_end <= p_at OR o.revoked_at <= p_at)),
     EXISTS (SELECT FROM reservations r WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND (r.ended_at IS NULL OR p_as_of))
   INTO v_states, v_windows_missing, v_sums_wanted, v_stocks, v_others, v_held
   FROM entitlements e
-  LEFT JOIN window_types t ON t.window_type_code = e.window_type_code
-  LEFT JOIN counted c ON c.bucket_id = e.bucket_id AND t.window_class IS NOT NULL
+  LEFT JOIN counted c ON c.bucket_id = e.bucket_id AND e.window_class IS NOT NULL
   WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource
     AND e.effective_start <= p_at AND (e.effective_end IS NULL OR e.effective_end > p_at)
     AND (e.revoked_at IS NULL OR e.revoked_at > p_at);
@@ -4014,10 +4014,9 @@ BEGIN
   SELECT max(w.window_end) INTO v_previous_end
   FROM entitlement_windows w
   JOIN entitlements e ON e.account_id = w.account_id AND e.resource_type_code = w.resource_type_code AND e.bucket_id = w.bucket_id
-  JOIN window_types t ON t.window_type_code = e.window_type_code
   WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
     AND w.window_end > fn_window_next.window_start AND w.window_end <= p_at
-    AND t.window_class = p_class AND t.period = p_period;
+    AND e.window_class = p_class AND e.window_period = p_period;
   IF v_previous_end IS NOT NULL THEN
     SELECT b.window_end INTO v_following FROM fn_window_bounds(p_class, p_period, p_anchor, p_timezone, window_end) b;
     -- What is left of a window cut short by less than its half joins the next: nobody gets a quota for a few hours.
@@ -4214,11 +4213,14 @@ BEGIN
   NEW.unit_code := coalesce(NEW.unit_code, v_type.unit_code);
   IF NEW.limit_kind_code = 'cumulative' THEN
     NEW.window_type_code := coalesce(NEW.window_type_code, 'none');
-    IF NOT EXISTS (SELECT FROM window_types w WHERE w.window_type_code = NEW.window_type_code) THEN
+    SELECT w.window_class, w.period INTO NEW.window_class, NEW.window_period FROM window_types w WHERE w.window_type_code = NEW.window_type_code;
+    IF NOT FOUND THEN
       PERFORM fn_fail(400, 'invalid_parameter', format('window %s is not known', to_json(NEW.window_type_code)), 'window');
     END IF;
   ELSE
     NEW.window_type_code := NULL;
+    NEW.window_class := NULL;
+    NEW.window_period := NULL;
   END IF;
   IF NEW.limit_kind_code <> 'time_access' THEN
     PERFORM fn_require_unit(v_namespace_id, NEW.unit_code, v_type.unit_code);

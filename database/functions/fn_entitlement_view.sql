@@ -21,18 +21,17 @@ BEGIN
       e.entitlement_id, e.bucket_id, e.limit_kind_code, e.plan_id, e.resource_scope, fn_scope_covers(e.resource_scope, p_scope),
       coalesce(e.limit_quantity, 'Infinity'), coalesce(c.used, 0), 0, coalesce(c.overage_quantity, 0),
       e.window_type_code, c.window_start, c.window_end,
-      CASE WHEN t.window_class = 'rolling' THEN v_edge - t.period END,
-      coalesce(e.effective_end, 'infinity'), e.priority, e.created_at, t.window_class, t.period, e.window_anchor)::entitlement_state),
-    bool_or(t.window_class IS NOT NULL AND c.window_end IS NULL),
-    bool_or(t.window_class = 'rolling' OR (p_as_of AND t.window_class IS NOT NULL)),
+      CASE WHEN e.window_class = 'rolling' THEN v_edge - e.window_period END,
+      coalesce(e.effective_end, 'infinity'), e.priority, e.created_at, e.window_class, e.window_period, e.window_anchor)::entitlement_state),
+    bool_or(e.window_class IS NOT NULL AND c.window_end IS NULL),
+    bool_or(e.window_class = 'rolling' OR (p_as_of AND e.window_class IS NOT NULL)),
     bool_or(e.limit_kind_code IN ('inventory', 'concurrency')),
     EXISTS (SELECT FROM entitlements o WHERE o.account_id = p_account_id AND o.resource_type_code = p_resource
       AND (o.effective_start > p_at OR o.effective_end <= p_at OR o.revoked_at <= p_at)),
     EXISTS (SELECT FROM reservations r WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND (r.ended_at IS NULL OR p_as_of))
   INTO v_states, v_windows_missing, v_sums_wanted, v_stocks, v_others, v_held
   FROM entitlements e
-  LEFT JOIN window_types t ON t.window_type_code = e.window_type_code
-  LEFT JOIN counted c ON c.bucket_id = e.bucket_id AND t.window_class IS NOT NULL
+  LEFT JOIN counted c ON c.bucket_id = e.bucket_id AND e.window_class IS NOT NULL
   WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource
     AND e.effective_start <= p_at AND (e.effective_end IS NULL OR e.effective_end > p_at)
     AND (e.revoked_at IS NULL OR e.revoked_at > p_at);

@@ -15,10 +15,9 @@ BEGIN
   SELECT max(w.window_end) INTO v_previous_end
   FROM entitlement_windows w
   JOIN entitlements e ON e.account_id = w.account_id AND e.resource_type_code = w.resource_type_code AND e.bucket_id = w.bucket_id
-  JOIN window_types t ON t.window_type_code = e.window_type_code
   WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
     AND w.window_end > fn_window_next.window_start AND w.window_end <= p_at
-    AND t.window_class = p_class AND t.period = p_period;
+    AND e.window_class = p_class AND e.window_period = p_period;
   IF v_previous_end IS NOT NULL THEN
     SELECT b.window_end INTO v_following FROM fn_window_bounds(p_class, p_period, p_anchor, p_timezone, window_end) b;
     -- What is left of a window cut short by less than its half joins the next: nobody gets a quota for a few hours.

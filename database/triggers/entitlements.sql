@@ -19,11 +19,14 @@ BEGIN
   NEW.unit_code := coalesce(NEW.unit_code, v_type.unit_code);
   IF NEW.limit_kind_code = 'cumulative' THEN
     NEW.window_type_code := coalesce(NEW.window_type_code, 'none');
-    IF NOT EXISTS (SELECT FROM window_types w WHERE w.window_type_code = NEW.window_type_code) THEN
+    SELECT w.window_class, w.period INTO NEW.window_class, NEW.window_period FROM window_types w WHERE w.window_type_code = NEW.window_type_code;
+    IF NOT FOUND THEN
       PERFORM fn_fail(400, 'invalid_parameter', format('window %s is not known', to_json(NEW.window_type_code)), 'window');
     END IF;
   ELSE
     NEW.window_type_code := NULL;
+    NEW.window_class := NULL;
+    NEW.window_period := NULL;
   END IF;
   IF NEW.limit_kind_code <> 'time_access' THEN
     PERFORM fn_require_unit(v_namespace_id, NEW.unit_code, v_type.unit_code);

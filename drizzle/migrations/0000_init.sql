@@ -208,6 +208,8 @@ CREATE TABLE "entitlements" (
 	"bucket_id" uuid DEFAULT null NOT NULL,
 	"window_anchor" timestamp with time zone DEFAULT null NOT NULL,
 	"limit_quantity" numeric,
+	"window_class" text,
+	"window_period" interval,
 	"metadata" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"created_at" timestamp with time zone DEFAULT null NOT NULL,
 	CONSTRAINT "entitlements_quantity" CHECK ("entitlements"."quantity_allowed" >= 0),

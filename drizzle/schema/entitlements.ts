@@ -12,7 +12,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { instant, quantity, textC } from './columns.ts'
+import { instant, interval, quantity, textC } from './columns.ts'
 
 export const plans = pgTable(
   'plans',
@@ -120,7 +120,8 @@ export const subscriptions = pgTable(
 
 /**
  * What an account holds. `bucket_id` names its counter, which a plan change hands on together with `window_anchor`;
- * `limit_quantity` is `quantity_allowed` in the resource's own unit. All three, and the start, are filled in by trigger.
+ * `limit_quantity` is `quantity_allowed` in the resource's own unit; class and period are those of the window type, kept
+ * here so that a check need not look them up. All of these, and the start, are filled in by trigger.
  */
 export const entitlements = pgTable(
   'entitlements',
@@ -144,6 +145,8 @@ export const entitlements = pgTable(
     bucketId: uuid('bucket_id').notNull().default(sql`null`),
     windowAnchor: instant('window_anchor').notNull().default(sql`null`),
     limitQuantity: quantity('limit_quantity'),
+    windowClass: text('window_class'),
+    windowPeriod: interval('window_period'),
     metadata: jsonb('metadata').notNull().default({}),
     createdAt: instant('created_at').notNull().default(sql`null`),
   },
