@@ -214,6 +214,7 @@ CREATE TABLE "entitlements" (
 	"created_at" timestamp with time zone DEFAULT null NOT NULL,
 	CONSTRAINT "entitlements_quantity" CHECK ("entitlements"."quantity_allowed" >= 0),
 	CONSTRAINT "entitlements_end_after_start" CHECK ("entitlements"."effective_end" > "entitlements"."effective_start"),
+	CONSTRAINT "entitlements_window" CHECK (("entitlements"."limit_kind_code" = 'cumulative') = ("entitlements"."window_class" is not null)),
 	CONSTRAINT "entitlements_source" CHECK ("entitlements"."source_type" in ('plan', 'manual'))
 );
 --> statement-breakpoint

@@ -155,6 +155,7 @@ export const entitlements = pgTable(
     index('entitlements_by_subscription').on(t.subscriptionId).where(sql`${t.subscriptionId} is not null`),
     check('entitlements_quantity', sql`${t.quantityAllowed} >= 0`),
     check('entitlements_end_after_start', sql`${t.effectiveEnd} > ${t.effectiveStart}`),
+    check('entitlements_window', sql`(${t.limitKindCode} = 'cumulative') = (${t.windowClass} is not null)`),
     check('entitlements_source', sql`${t.sourceType} in ('plan', 'manual')`),
   ],
 )

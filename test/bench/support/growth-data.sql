@@ -20,13 +20,13 @@ INSERT INTO accounts (account_id, namespace_id, external_id) SELECT DISTINCT acc
 INSERT INTO resource_state (account_id, resource_type_code, key_version)
 SELECT account_id, 'benchmark_runs', sum(entries) FROM holding GROUP BY 1;
 INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, limit_kind_code, quantity_allowed, unit_code,
-  window_type_code, effective_start, bucket_id, window_anchor, limit_quantity, created_at)
-SELECT entitlement_id, account_id, 'benchmark_runs', 'cumulative', 1000000000, 'count', window_type,
-  date_trunc('day', now()) - interval '60 days', entitlement_id, date_trunc('day', now()) - interval '60 days', 1000000000, now()
-FROM holding;
+  window_type_code, window_class, window_period, effective_start, bucket_id, window_anchor, limit_quantity, created_at)
+SELECT h.entitlement_id, h.account_id, 'benchmark_runs', 'cumulative', 1000000000, 'count', h.window_type, w.window_class, w.period,
+  date_trunc('day', now()) - interval '60 days', h.entitlement_id, date_trunc('day', now()) - interval '60 days', 1000000000, now()
+FROM holding h JOIN window_types w ON w.window_type_code = h.window_type;
 
 CREATE TEMP TABLE used ON COMMIT DROP AS
-SELECT u.*, (extract(epoch FROM u.counted_at)::bigint % 86400) / 900 + 1 AS slot, u.counted_at::date AS day,
+SELECT u.*, floor(extract(epoch FROM u.counted_at))::bigint % 86400 / 900 + 1 AS slot, u.counted_at::date AS day,
   -- Ordered by time, like fn_uuid7's.
   (lpad(to_hex((extract(epoch FROM u.counted_at) * 1000)::bigint), 12, '0') || '7' || substr(u.random, 1, 3) || '8' || substr(u.random, 4, 15))::uuid AS entry_id
 FROM (
