@@ -1922,7 +1922,7 @@ BEGIN
     p_item.occurred_at := v_now;
     p_item.counted_at := v_now;
     p_item.is_late := false;
-    v_was_over := v_limits[1].over > 0;
+    v_was_over := v_limits[v_verdicts[1].n].over > 0;
     v_drawn := fn_draw(ARRAY[p_item], v_states, v_limits);
     p_item := v_drawn.items[1];
     v_limits := fn_limits_after(v_limits, v_drawn.states, p_item.limit_kind_code, v_now);
@@ -2164,7 +2164,7 @@ BEGIN
   allocations := '{}';
   FOREACH v_limit IN ARRAY coalesce(p_limits, '{}') LOOP
     -- Limits come in decision order: the first that a use can draw on.
-    IF v_limit.limit_kind_code <> 'concurrency' THEN
+    IF v_limit.limit_kind_code = ANY (fn_asked_kinds('consume')) THEN
       v_kind := v_limit.limit_kind_code;
       v_over_permitted := fn_over_permitted(v_limit);
       EXIT;
@@ -2399,6 +2399,14 @@ LANGUAGE sql IMMUTABLE AS $$
   SELECT jsonb_build_object('status', p_status, 'code', p_code, 'message', p_message, 'param', p_param)
 $$;
 COMMENT ON FUNCTION fn_error IS 'An error of one item of a batch, which must not fail the others.';
+
+-- database/functions/fn_exceeded.sql
+CREATE OR REPLACE FUNCTION fn_exceeded(p_limits limit_state[], p_limit_kind text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM unnest(p_limits) l WHERE l.limit_kind_code = p_limit_kind AND l.over > 0);
+END $$;
+COMMENT ON FUNCTION fn_exceeded IS 'Whether the limit of a kind is exceeded, in any scope.';
 
 -- database/functions/fn_expire_leases.sql
 CREATE OR REPLACE FUNCTION fn_expire_leases(p_most int DEFAULT 1000) RETURNS jsonb
@@ -2869,12 +2877,11 @@ CREATE OR REPLACE FUNCTION fn_meter(p_namespace namespaces, p_account_id uuid, p
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
-  v_account accounts;
+  v_timezone text;
   v_result jsonb;
   v_items usage_item[];
   v_states entitlement_state[];
   v_limits limit_state[];
-  v_was_over boolean;
   v_allocations usage_allocation[];
   v_entry consumption_ledger;
 BEGIN
@@ -2882,17 +2889,17 @@ BEGIN
   PERFORM fn_lock_resource(p_account_id, p_item.resource_type_code, true);
   v_now := fn_now(p_namespace.namespace_id);
   v_result := fn_replay(p_account_id, p_item.idempotency_key, 'meter', p_item.request_hash);
-  SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
+  SELECT a.timezone INTO v_timezone FROM accounts a WHERE a.account_id = p_account_id;
   IF v_result IS NOT NULL THEN
     -- A batch keeps no state with its keys: there it is the present one.
-    v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, v_now, false);
+    v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false);
     RETURN jsonb_build_object('state', fn_state_json(v_states, fn_draw_kind(v_states))) || v_result
       || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  p_item := fn_time_item(p_item, p_namespace, v_account.timezone, v_now);
+  p_item := fn_time_item(p_item, p_namespace, v_timezone, v_now);
   PERFORM fn_fail_with(p_item.error);
   SELECT u.counted_at, u.states INTO p_item.counted_at, v_states
-  FROM fn_states_for_use(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_account.timezone, v_now, p_item.counted_at) u;
+  FROM fn_states_for_use(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, p_item.counted_at) u;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   PERFORM fn_fail_with(fn_negative_error(p_item, v_states));
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(ARRAY[p_item], v_states, v_limits) d;
@@ -2901,13 +2908,13 @@ BEGIN
     -- What is given back frees the deepest scope first: laid afresh.
     v_states := fn_give_back(v_states, p_item.quantity);
   END IF;
-  v_was_over := (SELECT bool_or(l.over > 0) FROM unnest(v_limits) l WHERE l.limit_kind_code = p_item.limit_kind_code);
   v_result := jsonb_build_object(
     'entry_id', p_item.entry_id,
     'state', fn_state_json(v_states, p_item.limit_kind_code));
   PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'meter', p_item.request_hash, v_result, v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
-  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, coalesce(p_item.limit_kind_code, ''), v_states, true, coalesce(v_was_over, false));
+  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, coalesce(p_item.limit_kind_code, ''), v_states, true,
+    fn_exceeded(v_limits, p_item.limit_kind_code));
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_meter IS
@@ -3047,7 +3054,7 @@ BEGIN
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(p_items, p_states, v_limits) d;
   PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, p_resource, 'usage', v_items, v_allocations, p_now);
   PERFORM fn_touch_resource(p_account_id, p_resource, p_now, coalesce(v_items[1].limit_kind_code, ''), v_states, true,
-    coalesce((SELECT bool_or(l.over > 0) FROM unnest(v_limits) l WHERE l.limit_kind_code = v_items[1].limit_kind_code), false));
+    fn_exceeded(v_limits, v_items[1].limit_kind_code));
   RETURN v_items;
 END $$;
 COMMENT ON FUNCTION fn_meter_pending IS 'Draws uses that share their states, and writes them.';

@@ -39,7 +39,7 @@ BEGIN
     p_item.occurred_at := v_now;
     p_item.counted_at := v_now;
     p_item.is_late := false;
-    v_was_over := v_limits[1].over > 0;
+    v_was_over := v_limits[v_verdicts[1].n].over > 0;
     v_drawn := fn_draw(ARRAY[p_item], v_states, v_limits);
     p_item := v_drawn.items[1];
     v_limits := fn_limits_after(v_limits, v_drawn.states, p_item.limit_kind_code, v_now);

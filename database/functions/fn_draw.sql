@@ -15,7 +15,7 @@ BEGIN
   allocations := '{}';
   FOREACH v_limit IN ARRAY coalesce(p_limits, '{}') LOOP
     -- Limits come in decision order: the first that a use can draw on.
-    IF v_limit.limit_kind_code <> 'concurrency' THEN
+    IF v_limit.limit_kind_code = ANY (fn_asked_kinds('consume')) THEN
       v_kind := v_limit.limit_kind_code;
       v_over_permitted := fn_over_permitted(v_limit);
       EXIT;

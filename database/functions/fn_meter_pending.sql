@@ -15,7 +15,7 @@ BEGIN
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(p_items, p_states, v_limits) d;
   PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, p_resource, 'usage', v_items, v_allocations, p_now);
   PERFORM fn_touch_resource(p_account_id, p_resource, p_now, coalesce(v_items[1].limit_kind_code, ''), v_states, true,
-    coalesce((SELECT bool_or(l.over > 0) FROM unnest(v_limits) l WHERE l.limit_kind_code = v_items[1].limit_kind_code), false));
+    fn_exceeded(v_limits, v_items[1].limit_kind_code));
   RETURN v_items;
 END $$;
 COMMENT ON FUNCTION fn_meter_pending IS 'Draws uses that share their states, and writes them.';

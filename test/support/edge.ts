@@ -146,17 +146,12 @@ export type Faults = {
   dropAfter?: { requests?: number } | null
 }
 
-export const breakPostgres = (faults: Faults): Promise<void> => setFaults(neonControl, faults)
-export const breakRedis = (faults: Faults): Promise<void> => setFaults(upstashControl, faults)
-
-async function setFaults(control: string, faults: Faults): Promise<void> {
-  const response = await fetch(`${control}/faults`, { method: 'POST', body: JSON.stringify(faults) })
+export async function breakPostgres(faults: Faults): Promise<void> {
+  const response = await fetch(`${neonControl}/faults`, { method: 'POST', body: JSON.stringify(faults) })
   if (!response.ok) throw new Error(await response.text())
   await response.body?.cancel()
 }
 
 afterEach(async () => {
-  for (const control of [neonControl, upstashControl]) {
-    await (await fetch(`${control}/faults`, { method: 'DELETE' })).body?.cancel()
-  }
+  await (await fetch(`${neonControl}/faults`, { method: 'DELETE' })).body?.cancel()
 })
