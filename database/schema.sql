@@ -474,10 +474,130 @@ CREATE TYPE limit_verdict AS (
 );
 COMMENT ON TYPE limit_verdict IS 'What the n-th limit_state answers for the quantity it was asked for; over: how much of that goes beyond the headroom.';
 
+-- drizzle/migrations/0002_audit_trail.sql
+CREATE TABLE "audit_details" (
+	"audit_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid,
+	"before" jsonb,
+	"after" jsonb,
+	"salt" "bytea" NOT NULL
+);
+DROP INDEX "audit_log_by_namespace";--> statement-breakpoint
+ALTER TABLE "audit_log" ADD COLUMN "account_id" uuid;--> statement-breakpoint
+ALTER TABLE "audit_log" ADD COLUMN "details_hash" "bytea";--> statement-breakpoint
+CREATE INDEX "audit_details_by_account" ON "audit_details" USING btree ("account_id") WHERE "audit_details"."account_id" is not null;--> statement-breakpoint
+CREATE INDEX "audit_log_by_account" ON "audit_log" USING btree ("account_id","changed_at","audit_id") WHERE "audit_log"."account_id" is not null;--> statement-breakpoint
+CREATE INDEX "audit_log_by_object" ON "audit_log" USING btree ("namespace_id","object_id","changed_at","audit_id");--> statement-breakpoint
+CREATE INDEX "audit_log_by_namespace" ON "audit_log" USING btree ("namespace_id","changed_at","audit_id");
+
+-- drizzle/migrations/0003_reversals.sql
+ALTER TABLE "consumption_allocations" ADD COLUMN "draw_order" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
+CREATE INDEX "consumption_allocations_given_back" ON "consumption_allocations" USING btree ("bucket_id","counted_at") WHERE "consumption_allocations"."included_quantity" + "consumption_allocations"."overage_quantity" + "consumption_allocations"."excess_quantity" < 0;--> statement-breakpoint
+CREATE INDEX "consumption_ledger_reversed" ON "consumption_ledger" USING btree ("reverses_entry_id") WHERE "consumption_ledger"."reverses_entry_id" is not null;--> statement-breakpoint
+WITH slot AS (
+	SELECT l.account_id, l.resource_type_code, (m.at AT TIME ZONE 'UTC')::date AS day, 1 + floor(extract(epoch FROM m.at))::bigint % 86400 / 900 AS n,
+		sum(m.sign * l.quantity) AS quantity, sum(m.sign * l.overage_quantity) AS overage
+	FROM consumption_ledger l CROSS JOIN LATERAL (VALUES (l.occurred_at, 1), (l.counted_at, -1)) AS m (at, sign)
+	WHERE l.counted_at <> l.occurred_at GROUP BY 1, 2, 3, 4
+)
+INSERT INTO usage_rollups (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
+SELECT d.account_id, d.resource_type_code, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid, d.day, sum(s.quantity), sum(s.overage),
+	array_agg(s.quantity ORDER BY n), array_agg(nullif(s.overage, 0) ORDER BY n)
+FROM (SELECT DISTINCT account_id, resource_type_code, day FROM slot) d CROSS JOIN generate_series(1, 96) n
+LEFT JOIN slot s USING (account_id, resource_type_code, day, n) GROUP BY 1, 2, 3, 4;
+
+-- drizzle/migrations/0004_holds_and_items.sql
+ALTER TABLE "inventory_items" ADD COLUMN "namespace_id" text NOT NULL;--> statement-breakpoint
+ALTER TABLE "inventory_items" ADD COLUMN "decision" jsonb NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservation_allocations" ADD COLUMN "draw_order" integer NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservations" ADD COLUMN "idempotency_key" text NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservations" ADD COLUMN "limit_kind_code" text NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservations" ADD COLUMN "overage_quantity" numeric NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservations" ADD COLUMN "committed_quantity" numeric;--> statement-breakpoint
+ALTER TABLE "reservations" ADD COLUMN "committed_state" jsonb;--> statement-breakpoint
+CREATE INDEX "inventory_items_by_account" ON "inventory_items" USING btree ("account_id","entry_id");--> statement-breakpoint
+CREATE INDEX "inventory_items_by_namespace" ON "inventory_items" USING btree ("namespace_id","entry_id");--> statement-breakpoint
+CREATE INDEX "reservations_by_time" ON "reservations" USING btree ("account_id","resource_type_code","reserved_at");--> statement-breakpoint
+ALTER TABLE "reservations" ADD CONSTRAINT "reservations_commit" CHECK (("reservations"."end_status" is not distinct from 'committed') = ("reservations"."committed_quantity" is not null));--> statement-breakpoint
+ALTER TABLE "reservations" ADD CONSTRAINT "reservations_ttl" CHECK ("reservations"."expires_at" > "reservations"."reserved_at" and "reservations"."expires_at" <= "reservations"."reserved_at" + interval '24 hours');
+
+-- drizzle/migrations/0005_maintenance.sql
+CREATE TABLE "maintenance_cursors" (
+	"job" text NOT NULL,
+	"namespace_id" text NOT NULL,
+	"from_account_id" uuid,
+	"from_resource_type_code" text COLLATE "C",
+	CONSTRAINT "maintenance_cursors_job_namespace_id_pk" PRIMARY KEY("job","namespace_id")
+);
+ALTER TABLE "api_keys" ADD COLUMN "rotated_to" uuid;--> statement-breakpoint
+ALTER TABLE "concurrency_leases" ADD COLUMN "due_at" timestamp with time zone;--> statement-breakpoint
+UPDATE "concurrency_leases" SET "due_at" = "expires_at";--> statement-breakpoint
+ALTER TABLE "concurrency_leases" ALTER COLUMN "due_at" SET NOT NULL;--> statement-breakpoint
+CREATE INDEX "accounts_by_namespace" ON "accounts" USING btree ("namespace_id","account_id");--> statement-breakpoint
+CREATE INDEX "entitlement_windows_open" ON "entitlement_windows" USING btree ("account_id","window_end") WHERE "entitlement_windows"."frozen_at" is null;--> statement-breakpoint
+CREATE INDEX "concurrency_leases_due" ON "concurrency_leases" USING btree ("namespace_id","due_at") WHERE "concurrency_leases"."ended_at" is null;--> statement-breakpoint
+CREATE INDEX "reservations_due" ON "reservations" USING btree ("namespace_id","expires_at") WHERE "reservations"."ended_at" is null;
+
+-- drizzle/migrations/0006_subscription_changes_and_rollover.sql
+CREATE TABLE "entitlement_terms" (
+	"entitlement_id" uuid NOT NULL,
+	"valid_until" timestamp with time zone NOT NULL,
+	"limit_quantity" numeric,
+	"rollover_limit" numeric,
+	"rollover_percent" numeric,
+	CONSTRAINT "entitlement_terms_entitlement_id_valid_until_pk" PRIMARY KEY("entitlement_id","valid_until")
+);
+ALTER TABLE "subscriptions" DROP CONSTRAINT "subscriptions_quantity_positive";--> statement-breakpoint
+ALTER TABLE "entitlements" ADD COLUMN "rollover_max_quantity" numeric;--> statement-breakpoint
+ALTER TABLE "entitlements" ADD COLUMN "rollover_percent" numeric;--> statement-breakpoint
+ALTER TABLE "entitlements" ADD COLUMN "rollover_limit" numeric;--> statement-breakpoint
+ALTER TABLE "plan_entitlement_templates" ADD COLUMN "rollover_max_quantity" numeric;--> statement-breakpoint
+ALTER TABLE "plan_entitlement_templates" ADD COLUMN "rollover_percent" numeric;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "plan_start" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "trial_end" timestamp with time zone;--> statement-breakpoint
+UPDATE "subscriptions" SET "plan_start" = "start_at", "trial_end" = "end_at";--> statement-breakpoint
+ALTER TABLE "subscriptions" ALTER COLUMN "plan_start" SET NOT NULL;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "pending_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "pending_plan_id" text;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "pending_plan_version" integer;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "pending_quantity" numeric;--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD COLUMN "cut_ends" jsonb DEFAULT '{}'::jsonb NOT NULL;--> statement-breakpoint
+CREATE INDEX "subscriptions_by_plan" ON "subscriptions" USING btree ("namespace_id","plan_id","subscription_id");--> statement-breakpoint
+CREATE INDEX "subscriptions_by_pending_plan" ON "subscriptions" USING btree ("namespace_id","pending_plan_id","subscription_id") WHERE "subscriptions"."pending_at" is not null;--> statement-breakpoint
+ALTER TABLE "entitlements" ADD CONSTRAINT "entitlements_rollover" CHECK ("entitlements"."rollover_max_quantity" >= 0 and "entitlements"."rollover_percent" between 0 and 100);--> statement-breakpoint
+ALTER TABLE "plan_entitlement_templates" ADD CONSTRAINT "plan_entitlement_templates_rollover" CHECK ("plan_entitlement_templates"."rollover_max_quantity" >= 0 and "plan_entitlement_templates"."rollover_percent" between 0 and 100);--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD CONSTRAINT "subscriptions_pending" CHECK (num_nulls("subscriptions"."pending_at", "subscriptions"."pending_plan_id", "subscriptions"."pending_plan_version", "subscriptions"."pending_quantity") in (0, 4));--> statement-breakpoint
+ALTER TABLE "subscriptions" ADD CONSTRAINT "subscriptions_quantity_positive" CHECK ("subscriptions"."quantity" > 0 and "subscriptions"."pending_quantity" > 0);
+
+-- drizzle/migrations/0007_billing.sql
+CREATE TABLE "entitlement_window_parts" (
+	"account_id" uuid NOT NULL,
+	"resource_type_code" text COLLATE "C" NOT NULL,
+	"window_end" timestamp with time zone NOT NULL,
+	"bucket_id" uuid NOT NULL,
+	"entitlement_id" uuid NOT NULL,
+	"included_quantity" numeric NOT NULL,
+	"overage_quantity" numeric NOT NULL,
+	"excess_quantity" numeric NOT NULL,
+	"billable_quantity" numeric NOT NULL,
+	"billable_amount" numeric NOT NULL,
+	CONSTRAINT "entitlement_window_parts_pk" PRIMARY KEY("account_id","resource_type_code","window_end","bucket_id","entitlement_id")
+);
+INSERT INTO entitlement_window_parts
+SELECT a.account_id, a.resource_type_code, a.window_end, a.bucket_id, a.entitlement_id, sum(a.included_quantity), sum(a.overage_quantity),
+	sum(a.excess_quantity), sum(a.billable_quantity), sum(a.billable_quantity * a.overage_multiplier)
+FROM consumption_allocations a WHERE a.entitlement_id <> a.bucket_id GROUP BY 1, 2, 3, 4, 5;
+INSERT INTO entitlement_windows (account_id, resource_type_code, window_end, bucket_id, window_start, used,
+	included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
+SELECT l.account_id, l.resource_type_code, (date_trunc('month', l.recorded_at AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC', '00000000-0000-0000-0000-000000000000'::uuid,
+	date_trunc('month', l.recorded_at, 'UTC'), sum(l.quantity), sum(l.included_quantity), sum(l.overage_quantity), sum(l.excess_quantity), 0, 0
+FROM consumption_ledger l WHERE l.limit_kind_code IS DISTINCT FROM 'cumulative' GROUP BY 1, 2, 3, 4, 5;
+
 -- database/storage.sql
 -- Room on each page for the updates of counters, so that they stay HOT. Drizzle cannot say this.
 ALTER TABLE resource_state SET (fillfactor = 70);
 ALTER TABLE entitlement_windows SET (fillfactor = 70);
+ALTER TABLE entitlement_window_parts SET (fillfactor = 70);
 ALTER TABLE usage_rollups SET (fillfactor = 70);
 ALTER TABLE inventory_totals SET (fillfactor = 70);
 ALTER TABLE concurrency_leases SET (fillfactor = 70);
@@ -496,6 +616,107 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s', v_function);
   END LOOP;
 END $$;
+
+-- database/functions/api_account_get.sql
+CREATE OR REPLACE FUNCTION api_account_get(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', p_request ->> 'account_id');
+  v_account accounts;
+BEGIN
+  SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = fn_account_uuid(v_namespace, p_request ->> 'account_id');
+  RETURN fn_account_json(v_account, p_request ->> 'account_id');
+END $$;
+COMMENT ON FUNCTION api_account_get IS 'GET /v1/accounts/{account_id}: one that was never seen is no error.';
+
+-- database/functions/api_account_patch.sql
+CREATE OR REPLACE FUNCTION api_account_patch(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
+  v_account_id uuid;
+  v_account accounts;
+BEGIN
+  PERFORM fn_require_timezone(p_request ->> 'timezone');
+  v_account_id := fn_account_ensure(v_namespace, p_request ->> 'account_id');
+  UPDATE accounts a SET
+    account_name = CASE WHEN p_request ? 'name' THEN p_request ->> 'name' ELSE a.account_name END,
+    timezone = coalesce(p_request ->> 'timezone', a.timezone),
+    status = coalesce(p_request ->> 'status', a.status),
+    metadata = coalesce(nullif(p_request -> 'metadata', 'null'), a.metadata)
+  WHERE a.account_id = v_account_id RETURNING a.* INTO v_account;
+  RETURN fn_account_json(v_account, p_request ->> 'account_id');
+END $$;
+COMMENT ON FUNCTION api_account_patch IS
+'PATCH /v1/accounts/{account_id}: name, timezone, status, metadata; what the request leaves out stays. Makes an account that was never seen. ME400 invalid_parameter (timezone).';
+
+-- database/functions/api_audit_list.sql
+CREATE OR REPLACE FUNCTION api_audit_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces;
+  v_cursor text[] := fn_cursor(p_request, '{timestamptz,uuid}');
+  v_actor text := p_request ->> 'actor';
+  v_rows jsonb[];
+  v_keys jsonb[];
+BEGIN
+  -- A token of one account lists what concerns that account.
+  p_request := jsonb_strip_nulls(jsonb_build_object('account_id', p_credential -> 'account')) || jsonb_strip_nulls(p_request);
+  v_namespace := fn_authorize(p_credential, '{read}', p_request ->> 'account_id');
+  IF v_actor LIKE 'token:%' THEN
+    v_actor := 'token:' || fn_account_uuid(v_namespace, substr(v_actor, 7));
+  END IF;
+  -- With only the conditions that were asked for, so that the planner sees which index answers them.
+  EXECUTE format($query$
+    SELECT array_agg(fn_audit_json(a::audit_log, d) ORDER BY a.changed_at DESC, a.audit_id DESC),
+           array_agg(jsonb_build_array(a.changed_at, a.audit_id) ORDER BY a.changed_at DESC, a.audit_id DESC)
+    FROM (
+      SELECT * FROM audit_log a WHERE a.namespace_id = $1 %s ORDER BY a.changed_at DESC, a.audit_id DESC LIMIT $2
+    ) a
+    LEFT JOIN audit_details d USING (audit_id)$query$,
+    concat(
+      CASE WHEN p_request ? 'account_id' THEN 'AND a.account_id = $3 ' END,
+      -- An account is in the trail by its UUID.
+      CASE WHEN p_request ? 'object_id' THEN 'AND a.object_id IN ($4, $5::text) ' END,
+      CASE WHEN p_request ? 'object_type' THEN 'AND a.object_type = $6 ' END,
+      CASE WHEN p_request ? 'action' THEN 'AND a.action = $7 ' END,
+      CASE WHEN p_request ? 'actor' THEN 'AND a.actor = $8 ' END,
+      CASE WHEN p_request ? 'from' THEN 'AND a.changed_at >= $9 ' END,
+      CASE WHEN p_request ? 'to' THEN 'AND a.changed_at < $10 ' END,
+      CASE WHEN p_request ? 'cursor' THEN 'AND (a.changed_at, a.audit_id) < ($11, $12)' END))
+  INTO v_rows, v_keys
+  USING v_namespace.namespace_id, fn_page_limit(p_request) + 1, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
+    p_request ->> 'object_id', fn_account_uuid(v_namespace, p_request ->> 'object_id'), p_request ->> 'object_type', p_request ->> 'action', v_actor,
+    (p_request ->> 'from')::timestamptz, (p_request ->> 'to')::timestamptz, v_cursor[1]::timestamptz, v_cursor[2]::uuid;
+  RETURN fn_page(p_request, v_rows, v_keys);
+END $$;
+COMMENT ON FUNCTION api_audit_list IS 'GET /v1/audit: newest first; from inclusive, to exclusive.';
+
+-- database/functions/api_billing_export.sql
+CREATE OR REPLACE FUNCTION api_billing_export(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  c_most CONSTANT int := 1000;
+  v_page jsonb := fn_billing_page(p_credential, p_request, coalesce(p_request ->> 'status', 'closed'), c_most);
+BEGIN
+  RETURN jsonb_build_object('next_cursor', v_page -> 'next_cursor', 'rows', coalesce((
+    SELECT jsonb_agg(CASE WHEN p_request ->> 'format' = 'jsonl' THEN jsonb_build_array(i::text) ELSE jsonb_build_array(
+        i ->> 'entitlement_id', i ->> 'account_id', i ->> 'resource', i ->> 'scope', i #>> '{window,type}', i #>> '{window,start}', i #>> '{window,end}',
+        i ->> 'status', i ->> 'included_quantity', i ->> 'overage_quantity', i ->> 'excess_quantity', i ->> 'overage_multiplier',
+        i ->> 'billable_quantity', i ->> 'billable_amount', i ->> 'closed_at') END ORDER BY n)
+    FROM jsonb_array_elements(v_page -> 'data') WITH ORDINALITY p (i, n)
+  ), '[]'));
+END $$;
+COMMENT ON FUNCTION api_billing_export IS
+'A page of GET /v1/billing/export: {rows, next_cursor}, a row as texts, so that sums keep all their digits: the cells in the order of the columns, or of the format jsonl the item. Closed windows unless told otherwise.';
+
+-- database/functions/api_billing_windows.sql
+CREATE OR REPLACE FUNCTION api_billing_windows(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  RETURN fn_billing_page(p_credential, p_request, p_request ->> 'status', fn_page_limit(p_request));
+END $$;
+COMMENT ON FUNCTION api_billing_windows IS 'GET /v1/billing/windows: by account and resource, newest first; from inclusive and to exclusive on the window''s end.';
 
 -- database/functions/api_consume.sql
 CREATE OR REPLACE FUNCTION api_consume(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -521,7 +742,8 @@ DECLARE
   v_account_id uuid := fn_account_ensure(v_namespace, p_request ->> 'account_id');
   v_key text := p_request ->> 'idempotency_key';
   v_hash bytea := fn_request_hash(p_request ->> 'resource', p_request ->> 'scope', p_request ->> 'limit_kind', p_request ->> 'quantity',
-    p_request ->> 'unit', p_request ->> 'window', p_request ->> 'priority', p_request ->> 'effective_start', p_request ->> 'effective_end');
+    p_request ->> 'unit', p_request ->> 'window', p_request ->> 'priority', p_request ->> 'effective_start', p_request ->> 'effective_end',
+    p_request ->> 'rollover_max_quantity', p_request ->> 'rollover_percent');
   v_now timestamptz;
   v_result jsonb;
   v_entitlement entitlements;
@@ -540,11 +762,12 @@ BEGIN
       PERFORM fn_remember(v_account_id, v_key, 'grant', v_hash, v_result, v_now);
     END IF;
     INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
-      window_type_code, priority, effective_start, effective_end, metadata, created_at)
+      window_type_code, priority, effective_start, effective_end, metadata, created_at, rollover_max_quantity, rollover_percent)
     VALUES ((v_result ->> 'entitlement_id')::uuid, v_account_id, v_type.resource_type_code, p_request ->> 'scope', p_request ->> 'limit_kind',
       (p_request ->> 'quantity')::numeric, p_request ->> 'unit', p_request ->> 'window', coalesce((p_request ->> 'priority')::int, 100),
       coalesce((p_request ->> 'effective_start')::timestamptz, v_now), (p_request ->> 'effective_end')::timestamptz,
-      coalesce(nullif(p_request -> 'metadata', 'null'), '{}'), v_now);
+      coalesce(nullif(p_request -> 'metadata', 'null'), '{}'), v_now,
+      (p_request ->> 'rollover_max_quantity')::numeric, (p_request ->> 'rollover_percent')::numeric);
     v_result := v_result || jsonb_build_object('duplicate', false);
   ELSE
     v_result := v_result || jsonb_build_object('duplicate', true);
@@ -576,14 +799,30 @@ BEGIN
   IF p_request ? 'effective_end' AND (p_request ->> 'effective_end')::timestamptz <= v_entitlement.effective_start THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'effective_end must be after effective_start', 'effective_end');
   END IF;
+  IF p_request ? 'effective_end' AND v_entitlement.window_class = 'none' AND fn_window_closed(v_namespace, v_entitlement.account_id,
+    v_entitlement.resource_type_code, v_entitlement.bucket_id, 'infinity', fn_now(v_namespace.namespace_id))
+  THEN
+    PERFORM fn_fail(409, 'window_closed', 'the entitlement ended, and what was used of it is settled: grant a new one', 'effective_end');
+  END IF;
+  -- Two in force at once on one counter would each grant what the other's use had left.
+  IF p_request ? 'effective_end' AND EXISTS (
+    SELECT FROM entitlements o
+    WHERE o.account_id = v_entitlement.account_id AND o.resource_type_code = v_entitlement.resource_type_code
+      AND o.bucket_id = v_entitlement.bucket_id AND o.revoked_at IS NULL AND o.effective_start > v_entitlement.effective_start
+      AND o.effective_start < coalesce((p_request ->> 'effective_end')::timestamptz, 'infinity')
+  ) THEN
+    PERFORM fn_fail(409, 'entitlement_replaced', 'a change of plan puts another in its place before then: change the subscription', 'effective_end');
+  END IF;
   UPDATE entitlements e SET
     quantity_allowed = CASE WHEN p_request ? 'quantity' THEN (p_request ->> 'quantity')::numeric ELSE e.quantity_allowed END,
     effective_end = CASE WHEN p_request ? 'effective_end' THEN (p_request ->> 'effective_end')::timestamptz ELSE e.effective_end END,
-    priority = coalesce((p_request ->> 'priority')::int, e.priority)
+    priority = coalesce((p_request ->> 'priority')::int, e.priority),
+    rollover_max_quantity = CASE WHEN p_request ? 'rollover_max_quantity' THEN (p_request ->> 'rollover_max_quantity')::numeric ELSE e.rollover_max_quantity END,
+    rollover_percent = CASE WHEN p_request ? 'rollover_percent' THEN (p_request ->> 'rollover_percent')::numeric ELSE e.rollover_percent END
   WHERE e.entitlement_id = v_entitlement.entitlement_id RETURNING e.* INTO v_entitlement;
   RETURN fn_entitlement_json(v_entitlement, fn_account_label(v_entitlement.account_id), fn_now(v_namespace.namespace_id));
 END $$;
-COMMENT ON FUNCTION api_entitlement_patch IS 'PATCH /v1/entitlements/{id}: quantity, effective_end, priority; what the request leaves out stays.';
+COMMENT ON FUNCTION api_entitlement_patch IS 'PATCH /v1/entitlements/{id}: quantity, effective_end, priority, rollover; what the request leaves out stays.';
 
 -- database/functions/api_entitlement_revoke.sql
 CREATE OR REPLACE FUNCTION api_entitlement_revoke(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -602,15 +841,70 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_entitlement_revoke IS 'POST /v1/entitlements/{id}/revoke: ends it now; again changes nothing.';
 
+-- database/functions/api_inventory_assign.sql
+CREATE OR REPLACE FUNCTION api_inventory_assign(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_request ->> 'account_id');
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+BEGIN
+  RETURN fn_item_assign(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), p_request ->> 'account_id', v_type,
+      p_request ->> 'scope', p_request ->> 'item', p_request -> 'metadata')
+    || jsonb_build_object('account_id', p_request ->> 'account_id');
+END $$;
+COMMENT ON FUNCTION api_inventory_assign IS 'POST /v1/inventory: decision, item, duplicate.';
+
+-- database/functions/api_inventory_list.sql
+CREATE OR REPLACE FUNCTION api_inventory_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces;
+  v_account_id uuid;
+  v_cursor text[] := fn_cursor(p_request, '{uuid}');
+  v_rows jsonb[];
+  v_keys jsonb[];
+BEGIN
+  -- A token of one account lists that account.
+  p_request := jsonb_build_object('account_id', p_credential -> 'account') || jsonb_strip_nulls(p_request);
+  v_namespace := fn_authorize(p_credential, '{read,meter}', p_request ->> 'account_id');
+  IF p_request ->> 'account_id' IS NOT NULL THEN
+    v_account_id := fn_account_uuid(v_namespace, p_request ->> 'account_id');
+  END IF;
+  IF p_request ->> 'resource' IS NOT NULL THEN
+    PERFORM fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  END IF;
+  SELECT array_agg(fn_item_json(i, coalesce(p_request ->> 'account_id', fn_account_label(i.account_id))) ORDER BY i.entry_id DESC),
+         array_agg(jsonb_build_array(i.entry_id) ORDER BY i.entry_id DESC)
+  INTO v_rows, v_keys
+  FROM (
+    SELECT * FROM inventory_items i
+    WHERE i.namespace_id = v_namespace.namespace_id AND (v_account_id IS NULL OR i.account_id = v_account_id)
+      AND (p_request ->> 'resource' IS NULL OR i.resource_type_code = p_request ->> 'resource')
+      AND i.entry_id < coalesce(v_cursor[1]::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    ORDER BY i.entry_id DESC LIMIT fn_page_limit(p_request) + 1
+  ) i;
+  RETURN fn_page(p_request, v_rows, v_keys);
+END $$;
+COMMENT ON FUNCTION api_inventory_list IS 'GET /v1/inventory: who holds what, newest first.';
+
+-- database/functions/api_inventory_release.sql
+CREATE OR REPLACE FUNCTION api_inventory_release(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_request ->> 'account_id');
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+BEGIN
+  RETURN fn_item_release(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), p_request ->> 'account_id', v_type,
+    p_request ->> 'item');
+END $$;
+COMMENT ON FUNCTION api_inventory_release IS 'DELETE /v1/inventory/{resource}/{item}: item, entry, state.';
+
 -- database/functions/api_key_create.sql
 CREATE OR REPLACE FUNCTION api_key_create(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+  v_namespace namespaces := fn_authorize_key_maker(p_credential, p_request ->> 'namespace');
 BEGIN
-  IF p_request ->> 'namespace' IS DISTINCT FROM v_namespace.namespace_id AND p_request ->> 'namespace' IS NOT NULL THEN
-    PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
-  END IF;
   RETURN fn_key_json(fn_key_create(v_namespace.namespace_id, p_request ->> 'name',
     ARRAY(SELECT DISTINCT jsonb_array_elements_text(p_request -> 'scopes') ORDER BY 1),
     p_request ->> 'hash', p_request ->> 'prefix', (p_request ->> 'expires_at')::timestamptz));
@@ -655,6 +949,34 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_key_revoke IS 'DELETE /v1/keys/{id}: works no more from now on; again changes nothing.';
 
+-- database/functions/api_key_rotate.sql
+CREATE OR REPLACE FUNCTION api_key_rotate(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize_key_maker(p_credential, p_request ->> 'namespace');
+  v_ends_at timestamptz;
+  v_old api_keys;
+  v_new api_keys;
+BEGIN
+  SELECT k.* INTO v_old FROM api_keys k
+  WHERE k.key_id = (p_request ->> 'key_id')::uuid AND k.namespace_id = v_namespace.namespace_id FOR UPDATE;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such key', 'key_id');
+  ELSIF v_old.revoked_at IS NOT NULL THEN
+    PERFORM fn_fail(410, 'key_revoked', 'the key is revoked');
+  ELSIF v_old.expires_at <= clock_timestamp() THEN
+    PERFORM fn_fail(410, 'key_expired', 'the key is expired');
+  ELSIF v_old.rotated_to IS NOT NULL THEN
+    PERFORM fn_fail(409, 'key_rotated', 'the key was rotated before: rotate the one that took its place');
+  END IF;
+  v_ends_at := date_trunc('milliseconds', clock_timestamp()) + make_interval(secs => coalesce((p_request ->> 'overlap_seconds')::int, 86400));
+  v_new := fn_key_create(v_namespace.namespace_id, v_old.key_name, v_old.scopes, p_request ->> 'hash', p_request ->> 'prefix', v_old.expires_at);
+  UPDATE api_keys k SET rotated_to = v_new.key_id, expires_at = least(k.expires_at, v_ends_at) WHERE k.key_id = v_old.key_id;
+  RETURN fn_key_json(v_new);
+END $$;
+COMMENT ON FUNCTION api_key_rotate IS
+'POST /v1/keys/{id}/rotate: a new key of the same name, scopes and end; the old one works for overlap_seconds more (a day unless told otherwise), never beyond its end. The Worker made the secret. ME404 not_found, ME409 key_rotated, ME410 key_revoked, key_expired.';
+
 -- database/functions/api_lease_acquire.sql
 CREATE OR REPLACE FUNCTION api_lease_acquire(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -680,6 +1002,11 @@ BEGIN
         ORDER BY l.lease_id LIMIT 20
       ) l
     ), '[]'));
+    -- Whoever waits for this pool may be denied from it for a moment. Of more leases than are shown, nobody could tell who holds none.
+    IF jsonb_array_length(v_result -> 'holders') < 20 THEN
+      PERFORM fn_note(jsonb_build_object('account_id', v_account_id, 'resource', v_type.resource_type_code, 'holders', v_result -> 'holders',
+        'snapshot', fn_snapshot(v_namespace, v_account_id, v_type.resource_type_code, p_request ->> 'scope', v_now)));
+    END IF;
   END IF;
   RETURN v_result - 'lease_id';
 END $$;
@@ -777,6 +1104,17 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_lease_revoke IS 'POST /v1/leases/{id}/revoke.';
 
+-- database/functions/api_ledger_get.sql
+CREATE OR REPLACE FUNCTION api_ledger_get(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', p_credential ->> 'account');
+  v_entry consumption_ledger := fn_ledger_entry(p_credential, v_namespace, (p_request ->> 'entry_id')::uuid);
+BEGIN
+  RETURN fn_entry(v_entry.entry_id, fn_account_label(v_entry.account_id));
+END $$;
+COMMENT ON FUNCTION api_ledger_get IS 'GET /v1/ledger/{entry_id}.';
+
 -- database/functions/api_ledger_list.sql
 CREATE OR REPLACE FUNCTION api_ledger_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -834,16 +1172,53 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_ledger_list IS 'GET /v1/ledger: newest first by occurred_at, from inclusive, to exclusive.';
 
+-- database/functions/api_ledger_reverse.sql
+CREATE OR REPLACE FUNCTION api_ledger_reverse(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_credential ->> 'account');
+  v_entry consumption_ledger := fn_ledger_entry(p_credential, v_namespace, (p_request ->> 'entry_id')::uuid);
+BEGIN
+  RETURN fn_reverse(v_namespace, v_entry, fn_account_label(v_entry.account_id), p_request ->> 'idempotency_key',
+    (p_request ->> 'quantity')::numeric, p_request ->> 'reason');
+END $$;
+COMMENT ON FUNCTION api_ledger_reverse IS 'POST /v1/ledger/{entry_id}/reverse: entry, state, duplicate.';
+
 -- database/functions/api_maintenance.sql
 CREATE OR REPLACE FUNCTION api_maintenance(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace_id text;
+  v_job text := p_request ->> 'job';
+  v_all boolean := coalesce(v_job = 'all', false);
+  v_leases jsonb;
+  v_reservations jsonb;
+  v_windows jsonb;
+  v_compared jsonb;
 BEGIN
-  IF p_credential ->> 'type' IS DISTINCT FROM 'cron' THEN
-    PERFORM fn_authorize(p_credential, '{admin}', NULL);
+  IF p_credential ->> 'type' = 'cron' THEN
+    PERFORM fn_act_as('cron', p_credential ->> 'request_id');
+  ELSE
+    v_namespace_id := (fn_authorize(p_credential, '{admin}', NULL)).namespace_id;
   END IF;
-  RETURN jsonb_build_object('results', jsonb_build_array(fn_expire_leases()));
+  -- The longest comes first: it keeps no locks, and what the others lock stays locked to the end of the transaction.
+  IF v_all OR v_job = 'reconcile' THEN
+    v_compared := fn_reconcile(v_namespace_id);
+  END IF;
+  IF v_all OR v_job = 'close_windows' THEN
+    v_windows := fn_close_windows(v_namespace_id);
+  END IF;
+  IF v_all OR v_job = 'expire_reservations' THEN
+    v_reservations := fn_expire_reservations(v_namespace_id);
+  END IF;
+  IF v_all OR v_job = 'expire_leases' THEN
+    v_leases := fn_expire_leases(v_namespace_id);
+  END IF;
+  RETURN jsonb_build_object('results', jsonb_path_query_array(
+    jsonb_build_array(v_leases, v_reservations, v_windows, v_compared), '$[*] ? (@ != null)'));
 END $$;
-COMMENT ON FUNCTION api_maintenance IS 'POST /v1/maintenance/run and the cron triggers: runs the jobs asked for, says what each did.';
+COMMENT ON FUNCTION api_maintenance IS
+'POST /v1/maintenance/run, for the caller''s namespace, and the cron triggers, for all: runs the job asked for, or all of them, each a bounded step, and says what it did.';
 
 -- database/functions/api_meter.sql
 CREATE OR REPLACE FUNCTION api_meter(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -866,13 +1241,8 @@ COMMENT ON FUNCTION api_meter IS 'POST /v1/meter: entry, state, over_limit, dupl
 CREATE OR REPLACE FUNCTION api_meter_batch(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  v_namespace namespaces;
-  v_account text;
+  v_namespace namespaces := fn_authorize_batch(p_credential, '{meter}', p_request -> 'entries');
 BEGIN
-  -- A token of one account meters that account only, in every entry.
-  SELECT e ->> 'account_id' INTO v_account FROM jsonb_array_elements(p_request -> 'entries') e
-  ORDER BY e ->> 'account_id' IS NOT DISTINCT FROM p_credential ->> 'account' LIMIT 1;
-  v_namespace := fn_authorize(p_credential, '{meter}', CASE WHEN FOUND THEN v_account ELSE p_credential ->> 'account' END);
   RETURN jsonb_build_object('results', fn_meter_batch(v_namespace, p_request -> 'entries'));
 END $$;
 COMMENT ON FUNCTION api_meter_batch IS 'POST /v1/meter/batch: for each entry its index, status, entry, error.';
@@ -955,6 +1325,41 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_plan_list IS 'GET /v1/plans: by plan_id.';
 
+-- database/functions/api_plan_migrate.sql
+CREATE OR REPLACE FUNCTION api_plan_migrate(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+  v_cursor text[] := fn_cursor(p_request, '{uuid}');
+  v_limit int := fn_page_limit(p_request);
+  v_dry_run boolean := coalesce((p_request ->> 'dry_run')::boolean, false);
+  v_plan plans;
+  v_ids uuid[];
+  v_keys jsonb[];
+  v_results jsonb;
+BEGIN
+  SELECT p.* INTO v_plan FROM plans p WHERE p.namespace_id = v_namespace.namespace_id AND p.plan_id = p_request ->> 'plan_id';
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such plan', 'plan_id');
+  END IF;
+  IF v_plan.status = 'draft' THEN
+    PERFORM fn_fail(409, 'plan_not_active', format('plan %s is draft: nobody is moved to its newest version yet', to_json(v_plan.plan_id)), 'plan_id');
+  END IF;
+  v_ids := fn_plan_outdated(v_plan, coalesce(v_cursor[1]::uuid, '00000000-0000-0000-0000-000000000000'), fn_now(v_namespace.namespace_id), v_limit + 1);
+  IF NOT v_dry_run THEN
+    PERFORM fn_subscriptions_lock(v_ids[1:v_limit], v_plan.plan_id);
+  END IF;
+  v_results := fn_plan_migrate(v_plan, v_ids[1:v_limit], coalesce(p_request ->> 'when', 'now'), fn_now(v_namespace.namespace_id), v_dry_run);
+  v_keys := ARRAY(SELECT jsonb_build_array(i) FROM unnest(v_ids) i);
+  RETURN fn_page(p_request, v_keys, v_keys) || jsonb_build_object(
+    'plan_id', v_plan.plan_id, 'version', v_plan.current_version, 'dry_run', v_dry_run,
+    'migrated', (SELECT count(*) FROM jsonb_array_elements(v_results) r WHERE r ->> 'result' = 'migrated'),
+    'skipped', (SELECT count(*) FROM jsonb_array_elements(v_results) r WHERE r ->> 'result' = 'skipped'),
+    'data', v_results);
+END $$;
+COMMENT ON FUNCTION api_plan_migrate IS
+'POST /v1/plans/{plan_id}/migrate: moves the next subscriptions that are on an older version to the newest, at most limit of them, in one transaction; with dry_run says only what it would do.';
+
 -- database/functions/api_plan_put.sql
 CREATE OR REPLACE FUNCTION api_plan_put(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -965,6 +1370,7 @@ DECLARE
   v_template jsonb;
   v_index int := 0;
   v_before jsonb;
+  v_version int;
   v_created boolean;
   v_message text;
   v_detail text;
@@ -972,8 +1378,9 @@ BEGIN
   IF coalesce((p_request ->> 'is_trial')::boolean, false) AND p_request ->> 'trial_days' IS NULL THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'a trial needs trial_days', 'trial_days');
   END IF;
-  INSERT INTO plans (namespace_id, plan_id, plan_name, created_at, updated_at)
-  VALUES (v_namespace.namespace_id, p_request ->> 'plan_id', p_request ->> 'name', v_now, v_now)
+  INSERT INTO plans (namespace_id, plan_id, plan_name, status, is_trial, trial_days, external_id, created_at, updated_at)
+  VALUES (v_namespace.namespace_id, p_request ->> 'plan_id', p_request ->> 'name', coalesce(p_request ->> 'status', 'active'),
+    coalesce((p_request ->> 'is_trial')::boolean, false), (p_request ->> 'trial_days')::int, p_request ->> 'external_id', v_now, v_now)
   ON CONFLICT DO NOTHING;
   v_created := FOUND;
   -- One change of a plan at a time.
@@ -981,40 +1388,35 @@ BEGIN
   WHERE p.namespace_id = v_namespace.namespace_id AND p.plan_id = p_request ->> 'plan_id' FOR UPDATE;
   IF p_request ? 'entitlements' THEN
     v_before := fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_plan.current_version);
-    -- Written as the next version, then compared: the trigger has given both their defaults.
-    INSERT INTO plan_versions (namespace_id, plan_id, plan_version, created_at)
-    VALUES (v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1, v_now);
+    -- A new plan's grants are its first version.
+    v_version := v_plan.current_version + (NOT v_created)::int;
     BEGIN
+      -- Written as the next version, then compared: the trigger has given both their defaults.
+      INSERT INTO plan_versions (namespace_id, plan_id, plan_version, created_at)
+      VALUES (v_plan.namespace_id, v_plan.plan_id, v_version, v_now) ON CONFLICT DO NOTHING;
       FOR v_template IN SELECT t FROM jsonb_array_elements(p_request -> 'entitlements') t LOOP
-        IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template) r
+        IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_version, v_template) r
                    JOIN plan_entitlement_templates t ON t.namespace_id = r.namespace_id AND t.plan_id = r.plan_id AND t.plan_version = r.plan_version
                      AND t.resource_type_code = r.resource_type_code AND t.resource_scope IS NOT DISTINCT FROM r.resource_scope
                      AND t.limit_kind_code = r.limit_kind_code AND t.priority = r.priority
                      AND t.window_type_code IS NOT DISTINCT FROM r.window_type_code) THEN
           PERFORM fn_fail(400, 'invalid_parameter', 'the same resource, scope, limit_kind, window and priority twice');
         END IF;
-        INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template);
+        INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_version, v_template);
         v_index := v_index + 1;
       END LOOP;
-    EXCEPTION WHEN SQLSTATE 'ME400' THEN
+      IF NOT v_created AND fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_version) = v_before THEN
+        RAISE EXCEPTION 'unchanged' USING ERRCODE = 'ME304';
+      END IF;
+      v_plan.current_version := v_version;
+    EXCEPTION WHEN SQLSTATE 'ME304' THEN
+      -- Undone, not deleted: a version that never was is not in the audit trail either.
+      NULL;
+    WHEN SQLSTATE 'ME400' THEN
       -- The trigger knows the row and its column, not which of the request's entitlements it is.
       GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL;
       PERFORM fn_fail(400, v_detail::jsonb ->> 'code', v_message, concat_ws('.', 'entitlements', v_index, v_detail::jsonb ->> 'param'));
     END;
-    IF fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1) = v_before THEN
-      DELETE FROM plan_entitlement_templates t
-      WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
-      DELETE FROM plan_versions p
-      WHERE p.namespace_id = v_plan.namespace_id AND p.plan_id = v_plan.plan_id AND p.plan_version = v_plan.current_version + 1;
-    ELSIF v_created THEN
-      -- A new plan's grants are its first version.
-      UPDATE plan_entitlement_templates t SET plan_version = v_plan.current_version
-      WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
-      DELETE FROM plan_versions p
-      WHERE p.namespace_id = v_plan.namespace_id AND p.plan_id = v_plan.plan_id AND p.plan_version = v_plan.current_version + 1;
-    ELSE
-      v_plan.current_version := v_plan.current_version + 1;
-    END IF;
   END IF;
   UPDATE plans p SET plan_name = p_request ->> 'name', status = coalesce(p_request ->> 'status', 'active'),
     is_trial = coalesce((p_request ->> 'is_trial')::boolean, false), trial_days = (p_request ->> 'trial_days')::int,
@@ -1057,6 +1459,66 @@ BEGIN
   RETURN jsonb_build_object('ready', EXISTS (SELECT FROM namespaces) AND EXISTS (SELECT FROM window_types));
 END $$;
 COMMENT ON FUNCTION api_ready IS 'GET /readyz: whether the schema and its look-up data are there.';
+
+-- database/functions/api_reservation_commit.sql
+CREATE OR REPLACE FUNCTION api_reservation_commit(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_credential ->> 'account');
+  v_reservation reservations := fn_reservation_locked((p_request ->> 'reservation_id')::uuid, v_namespace.namespace_id);
+BEGIN
+  PERFORM fn_confine(p_credential, v_namespace, v_reservation.account_id);
+  RETURN fn_reservation_commit(v_reservation, fn_account_label(v_reservation.account_id),
+    (p_request ->> 'quantity')::numeric, p_request -> 'metadata');
+END $$;
+COMMENT ON FUNCTION api_reservation_commit IS 'POST /v1/reservations/{id}/commit: reservation, entry, state, duplicate.';
+
+-- database/functions/api_reservation_create.sql
+CREATE OR REPLACE FUNCTION api_reservation_create(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_request ->> 'account_id');
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  v_account_id uuid := fn_account_uuid(v_namespace, p_request ->> 'account_id');
+BEGIN
+  RETURN fn_reservation_create(v_namespace, v_account_id, p_request ->> 'account_id',
+      fn_usage_item(v_namespace, v_type, v_account_id, p_request ->> 'scope', (p_request ->> 'quantity')::numeric, NULL,
+        p_request ->> 'idempotency_key', NULL, NULL, 'consume'), (p_request ->> 'ttl_seconds')::int)
+    || jsonb_build_object('account_id', p_request ->> 'account_id');
+END $$;
+COMMENT ON FUNCTION api_reservation_create IS 'POST /v1/reservations: decision, reservation, duplicate.';
+
+-- database/functions/api_reservation_get.sql
+CREATE OR REPLACE FUNCTION api_reservation_get(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{read,meter}', p_credential ->> 'account');
+  v_reservation reservations;
+BEGIN
+  SELECT r.* INTO v_reservation FROM reservations r
+  WHERE r.reservation_id = (p_request ->> 'reservation_id')::uuid AND r.namespace_id = v_namespace.namespace_id;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such reservation', 'reservation_id');
+  END IF;
+  PERFORM fn_confine(p_credential, v_namespace, v_reservation.account_id);
+  RETURN jsonb_build_object('reservation',
+    fn_reservation_json(v_reservation, fn_account_label(v_reservation.account_id), fn_now(v_namespace.namespace_id)));
+END $$;
+COMMENT ON FUNCTION api_reservation_get IS 'GET /v1/reservations/{id}.';
+
+-- database/functions/api_reservation_release.sql
+CREATE OR REPLACE FUNCTION api_reservation_release(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{meter}', p_credential ->> 'account');
+  v_reservation reservations := fn_reservation_locked((p_request ->> 'reservation_id')::uuid, v_namespace.namespace_id);
+BEGIN
+  PERFORM fn_confine(p_credential, v_namespace, v_reservation.account_id);
+  v_reservation := fn_reservation_release(v_reservation);
+  RETURN jsonb_build_object('reservation',
+    fn_reservation_json(v_reservation, fn_account_label(v_reservation.account_id), fn_now(v_namespace.namespace_id)));
+END $$;
+COMMENT ON FUNCTION api_reservation_release IS 'POST /v1/reservations/{id}/release.';
 
 -- database/functions/api_resource_create.sql
 CREATE OR REPLACE FUNCTION api_resource_create(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -1230,9 +1692,59 @@ DECLARE
 BEGIN
   -- fn_snapshot is STABLE: the labels and the state come from one moment.
   RETURN fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
-    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz)
+    || jsonb_build_object('auth', fn_key_record(p_credential));
 END $$;
-COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides. Changes nothing.';
+COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides, and auth: what the key may do. Changes nothing.';
+
+-- database/functions/api_snapshot_batch.sql
+CREATE OR REPLACE FUNCTION api_snapshot_batch(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize_batch(p_credential, '{check}', p_request -> 'checks');
+BEGIN
+  PERFORM fn_resource_type(v_namespace.namespace_id, c.question ->> 'resource', format('checks.%s.resource', c.n - 1))
+  FROM jsonb_array_elements(p_request -> 'checks') WITH ORDINALITY c (question, n);
+  -- One statement of STABLE functions: all the snapshots are of one moment.
+  RETURN (
+    SELECT jsonb_build_object('auth', fn_key_record(p_credential), 'snapshots', jsonb_agg(fn_snapshot(v_namespace, fn_account_uuid(v_namespace, c.question ->> 'account_id'),
+      c.question ->> 'resource', c.question ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (c.question ->> 'at')::timestamptz) ORDER BY c.n))
+    FROM jsonb_array_elements(p_request -> 'checks') WITH ORDINALITY c (question, n)
+  );
+END $$;
+COMMENT ON FUNCTION api_snapshot_batch IS
+'POST /v1/check/batch: a snapshot for each check, in order, all of one moment. Changes nothing. ME400 unknown_resource (checks.<index>.resource).';
+
+-- database/functions/api_subscription_cancel.sql
+CREATE OR REPLACE FUNCTION api_subscription_cancel(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
+  v_result jsonb;
+BEGIN
+  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
+    (p_request ->> 'subscription_id')::uuid, 'cancel', NULL, NULL,
+    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
+  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
+    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+END $$;
+COMMENT ON FUNCTION api_subscription_cancel IS 'POST /v1/accounts/{account_id}/subscriptions/{subscription_id}/cancel: {subscription, entitlements, duplicate}; again changes nothing.';
+
+-- database/functions/api_subscription_change.sql
+CREATE OR REPLACE FUNCTION api_subscription_change(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
+  v_result jsonb;
+BEGIN
+  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
+    (p_request ->> 'subscription_id')::uuid, 'change', p_request ->> 'plan_id',
+    (p_request ->> 'quantity')::numeric,
+    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
+  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
+    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+END $$;
+COMMENT ON FUNCTION api_subscription_change IS 'POST /v1/accounts/{account_id}/subscriptions/{subscription_id}/change: {subscription, entitlements, duplicate}.';
 
 -- database/functions/api_subscription_create.sql
 CREATE OR REPLACE FUNCTION api_subscription_create(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -1288,6 +1800,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_subscription_list IS 'GET /v1/accounts/{account_id}/subscriptions: newest first.';
 
+-- database/functions/api_subscription_migrate.sql
+CREATE OR REPLACE FUNCTION api_subscription_migrate(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
+  v_result jsonb;
+BEGIN
+  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
+    (p_request ->> 'subscription_id')::uuid, 'migrate', NULL, NULL,
+    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
+  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
+    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+END $$;
+COMMENT ON FUNCTION api_subscription_migrate IS 'POST /v1/accounts/{account_id}/subscriptions/{subscription_id}/migrate: {subscription, entitlements, duplicate}; on the newest version changes nothing.';
+
 -- database/functions/api_test_clock_clear.sql
 CREATE OR REPLACE FUNCTION api_test_clock_clear(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -1295,6 +1822,7 @@ DECLARE
   v_namespace namespaces := fn_sandbox_clock(p_credential);
 BEGIN
   UPDATE namespaces n SET clock_offset = '0', config_version = n.config_version + 1 WHERE n.namespace_id = v_namespace.namespace_id;
+  PERFORM fn_note(jsonb_build_object('namespace', v_namespace.namespace_id));
   RETURN jsonb_build_object('now', fn_rfc3339(fn_now(v_namespace.namespace_id)), 'frozen', false);
 END $$;
 COMMENT ON FUNCTION api_test_clock_clear IS 'DELETE /v1/test_clock: back to real time.';
@@ -1323,6 +1851,7 @@ BEGIN
   END IF;
   UPDATE namespaces n SET clock_offset = make_interval(secs => extract(epoch FROM v_target - clock_timestamp())), config_version = n.config_version + 1
   WHERE n.namespace_id = v_namespace.namespace_id;
+  PERFORM fn_note(jsonb_build_object('namespace', v_namespace.namespace_id));
   RETURN jsonb_build_object('now', fn_rfc3339(v_target), 'frozen', false);
 END $$;
 COMMENT ON FUNCTION api_test_clock_set IS 'POST /v1/test_clock: moves the namespace''s time forward; it runs on at normal speed.';
@@ -1369,6 +1898,34 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_unit_list IS 'GET /v1/units: those known to the namespace, by code.';
 
+-- database/functions/api_usage.sql
+CREATE OR REPLACE FUNCTION api_usage(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_most CONSTANT int := 1000;
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', p_request ->> 'account_id');
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  v_account_id uuid := fn_account_uuid(v_namespace, p_request ->> 'account_id');
+  v_granularity text := p_request ->> 'granularity';
+  v_from timestamptz := p_request ->> 'from';
+  v_to timestamptz := p_request ->> 'to';
+  v_timezone text := coalesce(fn_require_timezone(p_request ->> 'timezone'),
+    (SELECT a.timezone FROM accounts a WHERE a.account_id = v_account_id), 'UTC');
+  v_data jsonb;
+BEGIN
+  IF v_from >= v_to THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'to must be after from', 'to');
+  END IF;
+  IF v_from + (v_most + 2) * ('1 ' || v_granularity)::interval > v_to THEN
+    v_data := fn_usage_series(v_account_id, v_type.resource_type_code, v_granularity, v_from, v_to, v_timezone);
+  END IF;
+  IF v_data IS NULL OR jsonb_array_length(v_data) > v_most THEN
+    PERFORM fn_fail(400, 'invalid_parameter', format('to must be at most %s %ss after from', v_most, v_granularity), 'to');
+  END IF;
+  RETURN jsonb_build_object('data', v_data);
+END $$;
+COMMENT ON FUNCTION api_usage IS 'GET /v1/usage: {data}: what was used by hour, day or month of a timezone, at most 1000 of them.';
+
 -- database/functions/fn_absent_reasons.sql
 CREATE OR REPLACE FUNCTION fn_absent_reasons(p_account_id uuid, p_resource text, p_scope text, p_at timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
@@ -1413,8 +1970,8 @@ BEGIN
   IF EXISTS (SELECT FROM accounts a WHERE a.account_id = v_account_id) THEN
     RETURN v_account_id;
   END IF;
-  INSERT INTO accounts (account_id, namespace_id, external_id)
-  VALUES (v_account_id, p_namespace.namespace_id, nullif(p_account, v_account_id::text))
+  INSERT INTO accounts (account_id, namespace_id, external_id, created_at)
+  VALUES (v_account_id, p_namespace.namespace_id, nullif(p_account, v_account_id::text), fn_clock(p_namespace, clock_timestamp()))
   ON CONFLICT DO NOTHING;
   -- Another namespace may have taken the same raw UUID meanwhile: then the string maps like any other.
   IF fn_account_uuid(p_namespace, p_account) <> v_account_id THEN
@@ -1424,6 +1981,15 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_account_ensure IS
 'The account id behind the caller''s string, its row made if it has none. Locks nothing that exists.';
+
+-- database/functions/fn_account_json.sql
+CREATE OR REPLACE FUNCTION fn_account_json(p_account accounts, p_label text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('account_id', p_label, 'name', p_account.account_name, 'timezone', coalesce(p_account.timezone, 'UTC'),
+    'status', coalesce(p_account.status, 'active'), 'metadata', coalesce(p_account.metadata, '{}'), 'created_at', fn_rfc3339(p_account.created_at))
+$$;
+COMMENT ON FUNCTION fn_account_json IS
+'An account as answers show it, p_label as its caller writes it. One that was never seen (null) is as it will be when it appears.';
 
 -- database/functions/fn_account_label.sql
 CREATE OR REPLACE FUNCTION fn_account_label(p_account_id uuid) RETURNS text
@@ -1493,6 +2059,15 @@ END $$;
 COMMENT ON FUNCTION fn_acquire_lease IS
 'Takes a floating seat for p_ttl_minutes, or renews the holder''s own. granted false: reason says why, and nothing was written. ME400 unknown_resource, invalid_parameter.';
 
+-- database/functions/fn_act_as.sql
+CREATE OR REPLACE FUNCTION fn_act_as(p_actor text, p_request_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM set_config('mec.actor', p_actor, true), set_config('mec.request_id', coalesce(p_request_id, ''), true);
+END $$;
+COMMENT ON FUNCTION fn_act_as IS
+'Tells the audit trail who makes this transaction''s changes, and for which request; untold, it is the database role.';
+
 -- database/functions/fn_allowed.sql
 CREATE OR REPLACE FUNCTION fn_allowed(p_verdicts limit_verdict[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE AS $$
@@ -1518,6 +2093,105 @@ LANGUAGE sql IMMUTABLE AS $$
     ELSE '{cumulative,inventory,concurrency,time_access}' END
 $$;
 COMMENT ON FUNCTION fn_asked_kinds IS 'The limit kinds that can answer for a purpose (any, consume, lease, assign), in decision order.';
+
+-- database/functions/fn_assign_item.sql
+CREATE OR REPLACE FUNCTION fn_assign_item(
+  p_account_id uuid, p_resource_type_code text, p_item text, p_resource_scope text DEFAULT NULL, p_metadata jsonb DEFAULT '{}'
+) RETURNS TABLE (assigned boolean, entry_id uuid, reason text, quantity_limit numeric, used numeric, remaining numeric)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_account_namespace(p_account_id);
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
+  v_result jsonb;
+BEGIN
+  v_result := fn_item_assign(v_namespace, p_account_id, p_account_id::text, v_type, p_resource_scope, p_item, p_metadata);
+  RETURN QUERY SELECT
+    (v_result ->> 'allowed')::boolean, (v_result -> 'item' ->> 'entry_id')::uuid, v_result ->> 'reason',
+    (v_result ->> 'limit')::numeric, (v_result ->> 'used')::numeric, (v_result ->> 'remaining')::numeric;
+END $$;
+COMMENT ON FUNCTION fn_assign_item IS
+'Assigns a named item; one that the account owns stays as it is. assigned false: reason says why, and nothing was written. Errors as POST /v1/inventory.';
+
+-- database/functions/fn_audit_image.sql
+CREATE OR REPLACE FUNCTION fn_audit_image(p_row jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  c_hidden CONSTANT text[] := '{key_hash,account_seed,config_version,updated_at,last_used_at,account_key,rule_number,limit_quantity,window_class,
+    window_period,rollover_limit,cut_ends}';
+  c_names CONSTANT jsonb := '{"namespace_id":"namespace","plan_name":"name","current_version":"version","account_name":"name","key_name":"name",
+    "key_prefix":"prefix","resource_name":"name","resource_type_code":"resource","resource_scope":"scope","limit_kind_code":"limit_kind",
+    "limit_action_code":"action","unit_code":"unit","window_type_code":"window","quantity_allowed":"quantity",
+    "clock_offset":"clock_offset_seconds","late_arrival_grace":"late_arrival_grace_seconds"}';
+BEGIN
+  RETURN (
+    SELECT jsonb_object_agg(coalesce(c_names ->> c.key, c.key), CASE
+      WHEN c.key ~ '_(at|start|end|anchor)$' AND jsonb_typeof(c.value) = 'string' THEN
+        coalesce(to_jsonb(fn_rfc3339((c.value #>> '{}')::timestamptz)), 'null')
+      WHEN c.key IN ('clock_offset', 'late_arrival_grace') THEN to_jsonb(trim_scale(extract(epoch FROM (c.value #>> '{}')::interval)))
+      ELSE c.value END)
+    FROM jsonb_each(p_row - c_hidden) c);
+END $$;
+COMMENT ON FUNCTION fn_audit_image IS
+'A row as the audit trail shows it: the API''s names, times in RFC 3339 UTC, no secrets, nothing that is derived or moves by itself. Null for no row.';
+
+-- database/functions/fn_audit_json.sql
+CREATE OR REPLACE FUNCTION fn_audit_json(p_audit audit_log, p_details audit_details) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_account text := coalesce(fn_account_label(p_audit.account_id), p_audit.account_id::text);
+  v_token uuid := substring(p_audit.actor FROM '^token:(.*)$');
+BEGIN
+  RETURN jsonb_build_object(
+    'audit_id', p_audit.audit_id, 'at', fn_rfc3339(p_audit.changed_at),
+    'actor', CASE WHEN v_token IS NULL THEN p_audit.actor ELSE 'token:' || coalesce(fn_account_label(v_token), v_token::text) END,
+    'request_id', p_audit.request_id, 'action', p_audit.action, 'object_type', p_audit.object_type,
+    'object_id', CASE p_audit.object_type WHEN 'account' THEN v_account ELSE p_audit.object_id END, 'account_id', v_account,
+    'before', fn_audit_shown(p_audit.before, p_details.before), 'after', fn_audit_shown(p_audit.after, p_details.after),
+    'erased', p_audit.details_hash IS NOT NULL AND p_details.audit_id IS NULL);
+END $$;
+COMMENT ON FUNCTION fn_audit_json IS 'An entry of the audit trail as answers show it: with accounts as their caller writes them, and its personal strings while they exist.';
+
+-- database/functions/fn_audit_personal.sql
+CREATE OR REPLACE FUNCTION fn_audit_personal(p_image jsonb, p_names text[]) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  RETURN (SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(p_image) c WHERE c.key = ANY (p_names) AND c.value NOT IN ('null', '{}'));
+END $$;
+COMMENT ON FUNCTION fn_audit_personal IS 'The personal strings in an image of a row; null if it has none.';
+
+-- database/functions/fn_audit_shown.sql
+CREATE OR REPLACE FUNCTION fn_audit_shown(p_image jsonb, p_personal jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN p_image || coalesce(p_personal, '{}') || CASE WHEN p_image ->> 'account_id' IS NULL THEN '{}' ELSE
+    jsonb_build_object('account_id', coalesce(fn_account_label((p_image ->> 'account_id')::uuid), p_image ->> 'account_id')) END;
+END $$;
+COMMENT ON FUNCTION fn_audit_shown IS 'An image of a row, made whole again, with its account as the caller writes it.';
+
+-- database/functions/fn_audit_write.sql
+CREATE OR REPLACE FUNCTION fn_audit_write(
+  p_action text, p_object_type text, p_object_id text, p_namespace_id text, p_account_id uuid, p_before jsonb, p_after jsonb, p_personal text[]
+) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_audit_id uuid := fn_uuid7();
+  v_before jsonb := fn_audit_personal(p_before, p_personal);
+  v_after jsonb := fn_audit_personal(p_after, p_personal);
+  v_salt bytea;
+BEGIN
+  IF v_before IS NOT NULL OR v_after IS NOT NULL THEN
+    v_salt := gen_random_bytes(16);
+    INSERT INTO audit_details (audit_id, account_id, before, after, salt) VALUES (v_audit_id, p_account_id, v_before, v_after, v_salt);
+  END IF;
+  INSERT INTO audit_log (audit_id, namespace_id, account_id, actor, request_id, action, object_type, object_id, before, after, details_hash, changed_at)
+  VALUES (v_audit_id, p_namespace_id, p_account_id,
+    coalesce(nullif(current_setting('mec.actor', true), ''), 'role:' || session_user), nullif(current_setting('mec.request_id', true), ''),
+    p_action, p_object_type, p_object_id,
+    p_before - ARRAY(SELECT jsonb_object_keys(v_before)), p_after - ARRAY(SELECT jsonb_object_keys(v_after)),
+    fn_details_hash(v_salt, jsonb_build_object('before', v_before, 'after', v_after)), date_trunc('milliseconds', clock_timestamp()));
+END $$;
+COMMENT ON FUNCTION fn_audit_write IS
+'Puts one change into the audit trail: images of the object before and after, of which the fields p_personal go to audit_details, from where they can be erased. The trail keeps real time, whatever the namespace''s clock says.';
 
 -- database/functions/fn_authorize.sql
 CREATE OR REPLACE FUNCTION fn_authorize(p_credential jsonb, p_scopes text[], p_account text) RETURNS namespaces
@@ -1554,10 +2228,42 @@ BEGIN
   IF p_credential ->> 'account' IS DISTINCT FROM p_account AND p_credential ->> 'account' IS NOT NULL THEN
     PERFORM fn_fail(403, 'account_forbidden', 'this token may act on its own account only', 'account_id');
   END IF;
+  IF p_scopes = '{admin}' THEN
+    PERFORM fn_act_as(CASE WHEN v_key_id IS NULL THEN concat_ws(':', 'token', fn_account_uuid(v_namespace, p_credential ->> 'subject'))
+                           ELSE 'key:' || v_key_id END, p_credential ->> 'request_id');
+  END IF;
   RETURN v_namespace;
 END $$;
 COMMENT ON FUNCTION fn_authorize IS
-'The namespace that a credential acts in, once it holds one of the scopes (admin implies all) and may act on p_account (as the caller writes it; null = on no single account). ME401 unauthenticated, ME403 missing_scope, account_forbidden.';
+'The namespace that a credential acts in, once it holds one of the scopes (admin implies all) and may act on p_account (as the caller writes it; null = on no single account). What needs the scope admin changes what is audited: the trail learns who it is. ME401 unauthenticated, ME403 missing_scope, account_forbidden.';
+
+-- database/functions/fn_authorize_batch.sql
+CREATE OR REPLACE FUNCTION fn_authorize_batch(p_credential jsonb, p_scopes text[], p_elements jsonb) RETURNS namespaces
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_account text;
+BEGIN
+  -- Somebody else's account, if there is one among them.
+  SELECT e ->> 'account_id' INTO v_account FROM jsonb_array_elements(p_elements) e
+  ORDER BY e ->> 'account_id' IS NOT DISTINCT FROM p_credential ->> 'account' LIMIT 1;
+  RETURN fn_authorize(p_credential, p_scopes, CASE WHEN FOUND THEN v_account ELSE p_credential ->> 'account' END);
+END $$;
+COMMENT ON FUNCTION fn_authorize_batch IS
+'fn_authorize for a batch: a token of one account acts on that account only, in every element.';
+
+-- database/functions/fn_authorize_key_maker.sql
+CREATE OR REPLACE FUNCTION fn_authorize_key_maker(p_credential jsonb, p_namespace_hint text) RETURNS namespaces
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+BEGIN
+  IF p_namespace_hint <> v_namespace.namespace_id THEN
+    PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
+  END IF;
+  RETURN v_namespace;
+END $$;
+COMMENT ON FUNCTION fn_authorize_key_maker IS
+'The namespace of an admin for whom the Worker made a secret that names p_namespace_hint: what it took the namespace to be, from the caller''s key. ME401, ME403.';
 
 -- database/functions/fn_authorize_operator.sql
 CREATE OR REPLACE FUNCTION fn_authorize_operator(p_credential jsonb) RETURNS void
@@ -1570,6 +2276,28 @@ BEGIN
   END IF;
 END $$;
 COMMENT ON FUNCTION fn_authorize_operator IS 'Whoever manages namespaces: the admins of default. ME401, ME403 missing_scope, operator_only.';
+
+-- database/functions/fn_balance_error.sql
+CREATE OR REPLACE FUNCTION fn_balance_error(p_account_id uuid, p_resource text, p_scope text, p_quantity numeric) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_owned numeric := coalesce((
+    SELECT t.quantity - (
+      SELECT count(*) FROM inventory_items i
+      WHERE i.account_id = t.account_id AND i.resource_type_code = t.resource_type_code AND coalesce(i.resource_scope, '') = t.resource_scope
+    )
+    FROM inventory_totals t
+    WHERE t.account_id = p_account_id AND t.resource_type_code = p_resource AND t.resource_scope = coalesce(p_scope, '')
+  ), 0);
+BEGIN
+  IF v_owned + p_quantity < 0 THEN
+    RETURN fn_error(409, 'negative_balance',
+      format('only %s can be given back; named items are released, not metered', fn_number(v_owned)), 'quantity');
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_balance_error IS
+'Why a (negative) quantity cannot be taken off a stock (fn_error), or null: it never falls below the number of items assigned.';
 
 -- database/functions/fn_band.sql
 CREATE OR REPLACE FUNCTION fn_band(p_up_to numeric, p_outcome text, p_reason text) RETURNS jsonb
@@ -1723,6 +2451,147 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_batch_settle IS 'A batch with some of its uses as they came out.';
 
+-- database/functions/fn_billable.sql
+CREATE OR REPLACE FUNCTION fn_billable(p_action text, p_unlimited boolean, p_included numeric, p_overage numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN p_action = 'overage' THEN p_overage + CASE WHEN p_unlimited THEN p_included ELSE 0 END ELSE 0 END
+$$;
+COMMENT ON FUNCTION fn_billable IS
+'How much of what was drawn on an entitlement is billed: overage under the action overage; of an unlimited one all that is used (pay as you go).';
+
+-- database/functions/fn_billing_items.sql
+CREATE OR REPLACE FUNCTION fn_billing_items(
+  p_namespace namespaces, p_account_id uuid, p_resource text, p_account text, p_status text, p_from timestamptz, p_to timestamptz, p_now timestamptz,
+  p_before_end timestamptz DEFAULT 'infinity', p_before_bucket uuid DEFAULT 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  p_before_id uuid DEFAULT 'ffffffff-ffff-ffff-ffff-ffffffffffff', p_most int DEFAULT NULL
+) RETURNS TABLE (item jsonb, window_end timestamptz, bucket_id uuid, item_id uuid)
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object(
+      'entitlement_id', e.entitlement_id, 'account_id', p_account, 'resource', p_resource, 'scope', e.resource_scope,
+      'window', fn_window_json(coalesce(e.window_type_code, 'calendar_month'), w.window_start, w.ends_at),
+      'status', CASE WHEN w.closed_at IS NULL THEN 'open' ELSE 'closed' END,
+      'included_quantity', fn_number(i.included), 'overage_quantity', fn_number(i.overage), 'excess_quantity', fn_number(i.excess),
+      -- So that quantity × multiplier is the amount, also of parts that were recorded with several.
+      'overage_multiplier', fn_number(CASE WHEN i.billable <> 0 THEN round(i.amount / i.billable, 6)
+        ELSE coalesce(fn_recorded_multiplier(e, w.window_start, w.window_end), 1) END),
+      'billable_quantity', fn_number(i.billable), 'billable_amount', fn_number(i.amount), 'closed_at', fn_rfc3339(w.closed_at)),
+    w.window_end, w.bucket_id, i.item_id
+  FROM (
+    SELECT w.*, t.ends_at, c.closed_at
+    FROM entitlement_windows w
+    CROSS JOIN LATERAL (SELECT fn_window_ends_at(p_account_id, p_resource, w.bucket_id, w.window_end) AS ends_at) t
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN w.frozen_at IS NOT NULL THEN w.frozen_at
+        WHEN fn_window_closed(p_namespace, p_account_id, p_resource, w.bucket_id, w.window_end, p_now)
+        THEN fn_window_closed_at(p_namespace, p_account_id, p_resource, w.bucket_id, w.window_end) END AS at
+    ) f
+    -- Not what a clock that was moved back has taken back.
+    CROSS JOIN LATERAL (SELECT CASE WHEN f.at <= p_now THEN f.at END AS closed_at) c
+    WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
+      AND (w.window_end, w.bucket_id) <= (p_before_end, p_before_bucket)
+      AND w.window_end >= p_from AND t.ends_at >= p_from AND (p_to = 'infinity' OR t.ends_at < p_to)
+      AND (p_status IS NULL OR p_status = CASE WHEN c.closed_at IS NULL THEN 'open' ELSE 'closed' END)
+    -- Each has an item at least, but that of the position itself.
+    ORDER BY w.window_end DESC, w.bucket_id DESC LIMIT p_most + 1
+  ) w
+  CROSS JOIN LATERAL (
+    SELECT p.entitlement_id AS item_id, p.included_quantity AS included, p.overage_quantity AS overage, p.excess_quantity AS excess,
+      p.billable_quantity AS billable, p.billable_amount AS amount
+    FROM entitlement_window_parts p
+    WHERE p.account_id = p_account_id AND p.resource_type_code = p_resource AND p.window_end = w.window_end AND p.bucket_id = w.bucket_id
+    UNION ALL
+    -- What others did not draw, its first entitlement did.
+    SELECT w.bucket_id, r.included, r.overage, r.excess, r.billable, r.amount
+    FROM (
+      SELECT count(*) AS parts, w.included_quantity - coalesce(sum(p.included_quantity), 0) AS included,
+        w.overage_quantity - coalesce(sum(p.overage_quantity), 0) AS overage, w.excess_quantity - coalesce(sum(p.excess_quantity), 0) AS excess,
+        w.billable_quantity - coalesce(sum(p.billable_quantity), 0) AS billable, w.billable_amount - coalesce(sum(p.billable_amount), 0) AS amount
+      FROM entitlement_window_parts p
+      WHERE p.account_id = p_account_id AND p.resource_type_code = p_resource AND p.window_end = w.window_end AND p.bucket_id = w.bucket_id
+    ) r
+    WHERE r.parts = 0 OR (r.included, r.overage, r.excess, r.amount) <> (0, 0, 0, 0)
+      OR (SELECT fn_handed_on_at(o) FROM entitlements o WHERE o.entitlement_id = w.bucket_id) > w.window_start
+  ) i
+  LEFT JOIN entitlements e ON e.entitlement_id = i.item_id
+  WHERE (w.window_end, w.bucket_id, i.item_id) < (p_before_end, p_before_bucket, p_before_id)
+  ORDER BY w.window_end DESC, w.bucket_id DESC, i.item_id DESC LIMIT p_most
+$$;
+COMMENT ON FUNCTION fn_billing_items IS
+'What was used of an (account, resource) by window and entitlement, as GET /v1/billing/windows shows it, newest first, from before a position on; status null: all. As of p_now. Without an entitlement: what drew on none. All of them together are the ledger.';
+
+-- database/functions/fn_billing_page.sql
+CREATE OR REPLACE FUNCTION fn_billing_page(p_credential jsonb, p_request jsonb, p_status text, p_most int) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  -- Also where little is found, a page ends: with what there is, and a cursor.
+  c_keys CONSTANT int := 5000;
+  v_namespace namespaces;
+  v_cursor text[] := fn_cursor(p_request, '{timestamptz,uuid,text,timestamptz,uuid,uuid}');
+  v_account text := coalesce(p_request ->> 'account_id', p_credential ->> 'account');
+  v_account_id uuid;
+  v_resource text := p_request ->> 'resource';
+  v_from timestamptz := coalesce((p_request ->> 'from')::timestamptz, '-infinity');
+  v_now timestamptz;
+  v_key record;
+  v_is_first boolean;
+  v_item record;
+  v_seen int := 0;
+  v_items jsonb[] := '{}';
+  v_last jsonb;
+  v_next text;
+BEGIN
+  v_namespace := fn_authorize(p_credential, '{read}', v_account);
+  IF v_resource IS NOT NULL THEN
+    PERFORM fn_resource_type(v_namespace.namespace_id, v_resource);
+  END IF;
+  v_account_id := fn_account_uuid(v_namespace, v_account);
+  -- All pages show what was closed by the time of the first.
+  v_now := least(v_cursor[1]::timestamptz, fn_clock(v_namespace, statement_timestamp()));
+  FOR v_key IN
+    SELECT a.account_id, s.resource_type_code AS resource, coalesce(v_account, a.external_id, a.account_id::text) AS account,
+      EXISTS (
+        SELECT FROM entitlement_windows w
+        WHERE w.account_id = s.account_id AND w.resource_type_code = s.resource_type_code AND w.window_end >= v_from
+          AND (p_status IS DISTINCT FROM 'open' OR w.frozen_at IS NULL OR w.frozen_at > v_now)
+      ) AS is_asked
+    FROM accounts a JOIN resource_state s USING (account_id)
+    WHERE a.namespace_id = v_namespace.namespace_id
+      AND a.account_id >= coalesce(v_account_id, '00000000-0000-0000-0000-000000000000')
+      AND a.account_id <= coalesce(v_account_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+      AND a.account_id >= coalesce(v_cursor[2]::uuid, '00000000-0000-0000-0000-000000000000')
+      AND (s.account_id, s.resource_type_code) >= (coalesce(v_cursor[2]::uuid, '00000000-0000-0000-0000-000000000000'), coalesce(v_cursor[3], '') COLLATE "C")
+    ORDER BY a.account_id, s.resource_type_code LIMIT c_keys + 1
+  LOOP
+    v_seen := v_seen + 1;
+    IF v_seen > c_keys THEN
+      v_next := fn_cursor_text(jsonb_build_array(v_now, v_key.account_id, v_key.resource,
+        'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'ffffffff-ffff-ffff-ffff-ffffffffffff'));
+      EXIT;
+    END IF;
+    CONTINUE WHEN v_key.resource <> v_resource OR NOT v_key.is_asked;
+    v_is_first := (v_key.account_id::text, v_key.resource) = (v_cursor[2], v_cursor[3]);
+    FOR v_item IN
+      SELECT * FROM fn_billing_items(v_namespace, v_key.account_id, v_key.resource, v_key.account, p_status,
+        v_from, coalesce((p_request ->> 'to')::timestamptz, 'infinity'), v_now,
+        CASE WHEN v_is_first THEN v_cursor[4]::timestamptz ELSE 'infinity' END,
+        CASE WHEN v_is_first THEN v_cursor[5]::uuid ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff' END,
+        CASE WHEN v_is_first THEN v_cursor[6]::uuid ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff' END,
+        p_most + 1 - cardinality(v_items))
+    LOOP
+      IF cardinality(v_items) = p_most THEN
+        v_next := fn_cursor_text(v_last);
+        EXIT;
+      END IF;
+      v_items := v_items || v_item.item;
+      v_last := jsonb_build_array(v_now, v_key.account_id, v_key.resource, v_item.window_end, v_item.bucket_id, v_item.item_id);
+    END LOOP;
+    EXIT WHEN v_next IS NOT NULL;
+  END LOOP;
+  RETURN jsonb_build_object('data', to_jsonb(v_items), 'has_more', v_next IS NOT NULL, 'next_cursor', v_next);
+END $$;
+COMMENT ON FUNCTION fn_billing_page IS
+'A page of fn_billing_items of the accounts that a request names, of all of them if none, by account and resource: at most p_most, and fewer when p_most are not found among the next 5000 (account, resource). All pages of a list are as of the moment of the first, so that none is missed when a window closes meanwhile.';
+
 -- database/functions/fn_bucket_usage.sql
 CREATE OR REPLACE FUNCTION fn_bucket_usage(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_after timestamptz, p_to timestamptz,
@@ -1809,10 +2678,11 @@ BEGIN
     ORDER BY n.namespace_id COLLATE "C"
   LOOP
     UPDATE namespaces n SET config_version = n.config_version + 1 WHERE n.namespace_id = v_namespace_id;
+    PERFORM fn_note(jsonb_build_object('namespace', v_namespace_id));
   END LOOP;
 END $$;
 COMMENT ON FUNCTION fn_bump_namespaces IS
-'Bumps the configuration version of namespaces, in order of their ids; a null among them means all.';
+'Bumps and notes the configuration version of namespaces, in order of their ids; a null among them means all.';
 
 -- database/functions/fn_bump_resources.sql
 CREATE OR REPLACE FUNCTION fn_bump_resources(p_keys resource_state[]) RETURNS void
@@ -1829,9 +2699,89 @@ BEGIN
   ORDER BY s.account_id, s.resource_type_code FOR UPDATE;
   UPDATE resource_state s SET key_version = s.key_version + 1
   WHERE (s.account_id, s.resource_type_code) IN (SELECT k.account_id, k.resource_type_code FROM unnest(p_keys) k);
+  PERFORM fn_note(jsonb_build_object('account_id', k.account_id, 'resource', k.resource_type_code)) FROM unnest(p_keys) k;
 END $$;
 COMMENT ON FUNCTION fn_bump_resources IS
-'Bumps the versions of several (account, resource), made where absent, locked in the one order: by account_id, then resource.';
+'Bumps and notes the versions of several (account, resource), made where absent, locked in the one order: by account_id, then resource.';
+
+-- database/functions/fn_carry_usage.sql
+CREATE OR REPLACE FUNCTION fn_carry_usage(p_subscription subscriptions, p_replaced entitlements[], p_now timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_timezone text := (SELECT a.timezone FROM accounts a WHERE a.account_id = p_subscription.account_id);
+  v_resource text;
+BEGIN
+  FOR v_resource IN
+    SELECT DISTINCT r.resource_type_code FROM unnest(p_replaced) r
+    WHERE r.limit_kind_code = 'cumulative' AND NOT EXISTS (
+      SELECT FROM entitlements e WHERE e.subscription_id = p_subscription.subscription_id AND e.bucket_id = r.bucket_id
+        AND e.effective_start <= p_now AND (e.effective_end IS NULL OR e.effective_end > p_now) AND e.revoked_at IS NULL)
+    ORDER BY 1
+  LOOP
+    INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, carried, used,
+      included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
+    WITH granted AS (
+      SELECT s.*, s.bucket_id = s.entitlement_id AS is_new,
+        row_number() OVER (PARTITION BY s.resource_scope, s.bucket_id = s.entitlement_id ORDER BY s.priority, s.created_at, s.entitlement_id) AS place,
+        count(*) FILTER (WHERE s.bucket_id = s.entitlement_id) OVER (PARTITION BY s.resource_scope) AS news,
+        count(*) OVER (PARTITION BY s.resource_scope, s.bucket_id = s.entitlement_id) AS places
+      FROM unnest(fn_entitlement_states(p_subscription.account_id, v_resource, NULL, v_timezone, p_now, p_now, false)) s
+      JOIN entitlements e USING (entitlement_id)
+      WHERE e.subscription_id = p_subscription.subscription_id AND s.limit_kind_code = 'cumulative'
+    ), left_over AS (
+      -- As it stood in the last instant before.
+      SELECT s.*, row_number() OVER (PARTITION BY s.resource_scope ORDER BY s.priority, s.created_at, s.entitlement_id) AS place
+      FROM unnest(fn_entitlement_states(p_subscription.account_id, v_resource, NULL, v_timezone, p_now, p_now - interval '1 microsecond', false)) s
+      JOIN unnest(p_replaced) r USING (entitlement_id)
+      WHERE s.limit_kind_code = 'cumulative' AND s.used > 0 AND (s.rolling_since IS NOT NULL OR s.window_end > p_now)
+        AND NOT EXISTS (SELECT FROM granted g WHERE g.bucket_id = s.bucket_id)
+    )
+    SELECT p_subscription.account_id, v_resource, g.window_end, g.bucket_id, g.window_start, sum(l.used), sum(l.used), 0, 0, 0, 0, 0
+    FROM left_over l
+    JOIN granted g ON g.resource_scope IS NOT DISTINCT FROM l.resource_scope AND CASE WHEN g.news > 0
+      THEN g.is_new AND g.place = least(l.place, g.places) ELSE g.place = g.places END
+    GROUP BY g.window_end, g.bucket_id, g.window_start
+    ON CONFLICT (account_id, resource_type_code, window_end, bucket_id) DO UPDATE SET
+      carried = w.carried + excluded.carried, used = w.used + excluded.used;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION fn_carry_usage IS
+'After a change of plan that counts now: what was used in the running windows of buckets that nothing took over starts the windows of what is new for the same resource and scope (in order; what is left goes to the last), as carried. No usage is lost to a change of window type, or to fewer entitlements than before.';
+
+-- database/functions/fn_changes.sql
+CREATE OR REPLACE FUNCTION fn_changes(p_notes jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    WITH note AS MATERIALIZED (
+      SELECT n.*, row_number() OVER () AS n
+      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
+    ), key AS (
+      -- Of several notes of one key the last says most.
+      SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, fn_account_label(a.account_id) AS label,
+        s.account_id, s.resource_type_code, s.key_version, t.snapshot, t.holders
+      FROM note t JOIN resource_state s ON s.account_id = t.account_id AND s.resource_type_code = t.resource
+      JOIN accounts a ON a.account_id = t.account_id
+      ORDER BY s.account_id, s.resource_type_code, t.n DESC
+    ), told AS (
+      SELECT k.namespace_id, jsonb_agg(jsonb_build_object('account_id', k.label, 'resource', k.resource_type_code,
+        'key_version', k.key_version,
+        'snapshot', CASE WHEN (k.snapshot ->> 'key_version')::bigint = k.key_version THEN k.snapshot END,
+        'holders', nullif(k.holders, 'null'))) AS keys
+      FROM key k JOIN namespaces n USING (namespace_id)
+      -- A row that SQL gave another name is no state of the string that the name is.
+      WHERE fn_account_uuid(n, k.label) = k.account_id
+      GROUP BY k.namespace_id
+    )
+    SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', n.namespace_id, 'config_version', n.config_version,
+      'clock_offset_ms', fn_clock_offset_ms(n), 'keys', coalesce(o.keys, '[]'),
+      'revoked_keys', coalesce((SELECT jsonb_agg(t.revoked_key) FROM note t WHERE t.namespace = n.namespace_id AND t.revoked_key IS NOT NULL), '[]'))), '[]')
+    FROM namespaces n LEFT JOIN told o USING (namespace_id)
+    WHERE o.namespace_id IS NOT NULL OR n.namespace_id IN (SELECT t.namespace FROM note t)
+  );
+END $$;
+COMMENT ON FUNCTION fn_changes IS
+'What notes come to, as things are now: for each namespace its version and clock, the keys with their versions, the API keys that work no more.';
 
 -- database/functions/fn_check_entitlement.sql
 CREATE OR REPLACE FUNCTION fn_check_entitlement(
@@ -1869,6 +2819,71 @@ $$;
 COMMENT ON FUNCTION fn_clock IS
 'The namespace''s time at a real instant, in whole milliseconds so that a client''s clock can hold it. Of a namespace read before, for readers; commands read it anew with fn_now.';
 
+-- database/functions/fn_clock_offset_ms.sql
+CREATE OR REPLACE FUNCTION fn_clock_offset_ms(p_namespace namespaces) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT round(extract(epoch FROM p_namespace.clock_offset) * 1000)::bigint
+$$;
+COMMENT ON FUNCTION fn_clock_offset_ms IS 'How far the namespace''s clock is ahead of real time.';
+
+-- database/functions/fn_close_windows.sql
+CREATE OR REPLACE FUNCTION fn_close_windows(p_namespace_id text DEFAULT NULL, p_most int DEFAULT 500) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  -- Commands wait for the locks that are taken here: not for long.
+  v_until timestamptz := clock_timestamp() + interval '500 milliseconds';
+  v_keys resource_state[] := fn_next_keys('close_windows', p_namespace_id, p_most + 1);
+  v_next resource_state := v_keys[p_most + 1];
+  v_due record;
+  v_now timestamptz;
+  v_frozen int;
+  v_closed int := 0;
+BEGIN
+  IF v_keys IS NULL THEN
+    RETURN '{"job":"close_windows","processed":0,"more":true}';
+  END IF;
+  FOR v_due IN
+    SELECT k AS key, n AS namespace
+    FROM unnest(v_keys[1:p_most]) k JOIN accounts a ON a.account_id = k.account_id JOIN namespaces n USING (namespace_id)
+    WHERE EXISTS (
+      SELECT FROM entitlement_windows w
+      WHERE w.account_id = k.account_id AND w.resource_type_code = k.resource_type_code AND w.frozen_at IS NULL
+        AND fn_window_closed(n, w.account_id, w.resource_type_code, w.bucket_id, w.window_end, fn_clock(n, statement_timestamp())))
+    ORDER BY k.account_id, k.resource_type_code
+  LOOP
+    IF clock_timestamp() > v_until THEN
+      v_next := v_due.key;
+      EXIT;
+    END IF;
+    -- A command at work there is never waited for: the window is closed to it all the same, and is frozen next time.
+    PERFORM FROM resource_state s
+    WHERE s.account_id = (v_due.key).account_id AND s.resource_type_code = (v_due.key).resource_type_code FOR UPDATE SKIP LOCKED;
+    CONTINUE WHEN NOT FOUND;
+    v_now := fn_now((v_due.namespace).namespace_id);
+    UPDATE entitlement_windows w
+    SET frozen_at = fn_window_closed_at(v_due.namespace, w.account_id, w.resource_type_code, w.bucket_id, w.window_end)
+    WHERE w.account_id = (v_due.key).account_id AND w.resource_type_code = (v_due.key).resource_type_code AND w.frozen_at IS NULL
+      AND fn_window_closed(v_due.namespace, w.account_id, w.resource_type_code, w.bucket_id, w.window_end, v_now);
+    GET DIAGNOSTICS v_frozen = ROW_COUNT;
+    v_closed := v_closed + v_frozen;
+  END LOOP;
+  PERFORM fn_job_reached('close_windows', p_namespace_id, v_next);
+  RETURN jsonb_build_object('job', 'close_windows', 'processed', v_closed, 'more', v_next.account_id IS NOT NULL);
+END $$;
+COMMENT ON FUNCTION fn_close_windows IS
+'Freezes the windows that are closed (fn_window_closed), as of the instant they were (fn_window_closed_at), of one namespace or (null) of all: goes through at most p_most (account, resource) from where it was last, under the lock of each. Changes no answer. Safe twice and at once; more: there are (account, resource) left to look at.';
+
+-- database/functions/fn_commit_reservation.sql
+CREATE OR REPLACE FUNCTION fn_commit_reservation(p_reservation_id uuid, p_quantity numeric DEFAULT NULL, p_metadata jsonb DEFAULT '{}') RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_reservation reservations := fn_reservation_locked(p_reservation_id);
+BEGIN
+  RETURN fn_reservation_commit(v_reservation, v_reservation.account_id::text, p_quantity, p_metadata) -> 'entry' ->> 'entry_id';
+END $$;
+COMMENT ON FUNCTION fn_commit_reservation IS
+'Records what a reservation was used for (default: all that it held) and ends it; gives the id of the ledger entry, null for the quantity 0. Errors as POST /v1/reservations/{id}/commit.';
+
 -- database/functions/fn_confine.sql
 CREATE OR REPLACE FUNCTION fn_confine(p_credential jsonb, p_namespace namespaces, p_account_id uuid) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
@@ -1896,6 +2911,7 @@ DECLARE
   v_limits limit_state[];
   v_drawn record;
   v_entry consumption_ledger;
+  v_view entitlement_view;
 BEGIN
   IF p_item.error IS NOT NULL THEN
     PERFORM fn_fail_with(p_item.error);
@@ -1914,7 +2930,8 @@ BEGIN
   IF v_result IS NOT NULL THEN
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false)).states;
+  v_view := fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false);
+  v_states := v_view.states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
   v_allowed := fn_allowed(v_verdicts);
@@ -1937,6 +2954,12 @@ BEGIN
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
   v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
     v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
+  IF NOT v_was_over AND p_item.included_quantity = p_item.quantity THEN
+    -- What is over moves clocks and caps that these limits do not show.
+    PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_item.resource_type_code, 'snapshot',
+      fn_snapshot_of(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, v_suspended, v_limits, v_view.others,
+        (SELECT s.key_version FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code), v_now)));
+  END IF;
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS
@@ -1981,6 +3004,42 @@ END $$;
 COMMENT ON FUNCTION fn_convert_quantity IS
 'A quantity in another unit of the same dimension, rounded half up to 6 decimals. Null: the units are not of one dimension, or unknown.';
 
+-- database/functions/fn_count_parts.sql
+CREATE OR REPLACE FUNCTION fn_count_parts(p_account_id uuid, p_resource text, p_allocations usage_allocation[]) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  INSERT INTO entitlement_window_parts AS w (account_id, resource_type_code, window_end, bucket_id, entitlement_id,
+    included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
+  SELECT p_account_id, p_resource, a.window_end, a.bucket_id, a.entitlement_id, sum(a.included_quantity), sum(a.overage_quantity),
+    sum(a.excess_quantity), sum(a.billable_quantity), sum(a.billable_quantity * a.overage_multiplier)
+  FROM unnest(p_allocations) a WHERE a.entitlement_id <> a.bucket_id
+  GROUP BY a.window_end, a.bucket_id, a.entitlement_id
+  ON CONFLICT (account_id, resource_type_code, window_end, bucket_id, entitlement_id) DO UPDATE SET
+    included_quantity = w.included_quantity + excluded.included_quantity,
+    overage_quantity = w.overage_quantity + excluded.overage_quantity,
+    excess_quantity = w.excess_quantity + excluded.excess_quantity,
+    billable_quantity = w.billable_quantity + excluded.billable_quantity,
+    billable_amount = w.billable_amount + excluded.billable_amount;
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION fn_count_parts IS
+'Counts for itself what was drawn through an entitlement that took its bucket over from another: what the first one drew is the rest of the bucket''s counter. Each is billed on its own.';
+
+-- database/functions/fn_count_unentitled.sql
+CREATE OR REPLACE FUNCTION fn_count_unentitled(p_account_id uuid, p_resource text, p_items usage_item[], p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  -- By when it was recorded: so nothing ever arrives in a month that is closed.
+  RETURN (
+    SELECT fn_count_use(p_account_id, p_resource, '00000000-0000-0000-0000-000000000000',
+      date_trunc('month', p_now, 'UTC'), (date_trunc('month', p_now AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC',
+      sum(i.included_quantity), sum(i.overage_quantity), sum(i.excess_quantity), 0, 0)
+    FROM unnest(p_items) i
+  );
+END $$;
+COMMENT ON FUNCTION fn_count_unentitled IS
+'Counts what drew on no cumulative entitlement (items, time access, excess with nothing entitled) in bucket 0, by the UTC month of its recording, so that all windows together are the ledger. None of it is billed.';
+
 -- database/functions/fn_count_use.sql
 CREATE OR REPLACE FUNCTION fn_count_use(
   p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_start timestamptz, p_window_end timestamptz,
@@ -2018,9 +3077,7 @@ BEGIN
   is_late := EXISTS (
     SELECT FROM unnest(fn_entitlement_states(p_account_id, p_resource, p_scope, p_timezone, p_now, p_occurred_at, false)) s
     WHERE s.covers AND s.limit_kind_code = 'cumulative'
-      AND CASE WHEN s.window_type_code = 'none' THEN s.effective_end ELSE s.window_end END + p_namespace.late_arrival_grace <= p_now
-      -- A live hold keeps its window open until it ends.
-      AND s.held = 0
+      AND fn_window_closed(p_namespace, p_account_id, p_resource, s.bucket_id, s.window_end, p_now)
   );
   IF is_late THEN
     counted_at := p_now;
@@ -2069,6 +3126,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_cursor IS
 'The position in a request''s cursor: the values of the sort key, of these types, null for the first page. ME400 invalid_parameter (cursor).';
+
+-- database/functions/fn_cursor_text.sql
+CREATE OR REPLACE FUNCTION fn_cursor_text(p_key jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT rtrim(translate(encode(convert_to(p_key::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '=')
+$$;
+COMMENT ON FUNCTION fn_cursor_text IS 'A sort key as the cursor that fn_cursor reads.';
 
 -- database/functions/fn_decide.sql
 CREATE OR REPLACE FUNCTION fn_decide(
@@ -2146,6 +3210,128 @@ END $$;
 COMMENT ON FUNCTION fn_decision IS
 'A decision as answers show it: the verdicts, the worst of which leads (of equals the earlier), with the counts of p_limits.';
 
+-- database/functions/fn_details_hash.sql
+CREATE OR REPLACE FUNCTION fn_details_hash(p_salt bytea, p_details jsonb) RETURNS bytea
+LANGUAGE sql STABLE AS $$
+  SELECT digest(p_salt || convert_to(p_details::text, 'UTF8'), 'sha256')
+$$;
+COMMENT ON FUNCTION fn_details_hash IS 'What an append-only record holds in the place of personal strings: their salted SHA-256.';
+
+-- database/functions/fn_differences.sql
+CREATE OR REPLACE FUNCTION fn_differences(p_account_id uuid, p_resource text) RETURNS TABLE (law text, subject text)
+LANGUAGE sql STABLE AS $$
+  WITH ledger AS MATERIALIZED (
+    SELECT l.entry_id, l.resource_scope, l.limit_kind_code, l.quantity, l.included_quantity, l.overage_quantity, l.excess_quantity,
+      l.occurred_at, l.counted_at, l.recorded_at
+    FROM consumption_ledger l WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource
+  ), allocations AS MATERIALIZED (
+    SELECT a.*, a.included_quantity + a.overage_quantity + a.excess_quantity AS quantity FROM ledger l JOIN consumption_allocations a USING (entry_id)
+  ), windows AS (
+    SELECT * FROM entitlement_windows w WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
+  ), counted AS (
+    SELECT a.bucket_id, a.window_end, sum(a.included_quantity) AS included, sum(a.overage_quantity) AS overage, sum(a.excess_quantity) AS excess,
+      sum(a.billable_quantity) AS billable, sum(a.billable_quantity * a.overage_multiplier) AS amount
+    FROM allocations a GROUP BY 1, 2
+    UNION ALL
+    SELECT '00000000-0000-0000-0000-000000000000'::uuid, (date_trunc('month', l.recorded_at AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC',
+      sum(l.included_quantity), sum(l.overage_quantity), sum(l.excess_quantity), 0, 0
+    FROM ledger l WHERE l.limit_kind_code IS DISTINCT FROM 'cumulative' GROUP BY 1, 2
+  ), parts AS (
+    SELECT * FROM entitlement_window_parts w WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
+  ), billed AS (
+    SELECT i.item FROM namespaces n JOIN accounts a USING (namespace_id)
+    CROSS JOIN LATERAL fn_billing_items(n, p_account_id, p_resource, NULL, NULL, '-infinity', 'infinity', '-infinity') i
+    WHERE a.account_id = p_account_id
+  ), rollups AS (
+    SELECT * FROM usage_rollups r WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
+  ), used AS (
+    SELECT a.bucket_id, a.counted_at AS at, a.quantity, a.overage_quantity AS overage FROM allocations a
+    UNION ALL
+    SELECT '00000000-0000-0000-0000-000000000000', l.counted_at, l.quantity, l.overage_quantity
+    FROM ledger l WHERE l.limit_kind_code IS DISTINCT FROM 'cumulative'
+    UNION ALL
+    SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', m.at, m.sign * l.quantity, m.sign * l.overage_quantity
+    FROM ledger l CROSS JOIN LATERAL (VALUES (l.occurred_at, 1), (l.counted_at, -1)) AS m (at, sign)
+    WHERE l.counted_at <> l.occurred_at
+  ), rolled AS (
+    SELECT u.bucket_id, (u.at AT TIME ZONE 'UTC')::date AS day, 1 + floor(extract(epoch FROM u.at))::bigint % 86400 / 900 AS slot,
+      sum(u.quantity) AS quantity, sum(u.overage) AS overage
+    FROM used u GROUP BY 1, 2, 3
+  )
+  SELECT 'quantity = included + overage + excess', l.entry_id::text
+  FROM ledger l WHERE l.quantity <> l.included_quantity + l.overage_quantity + l.excess_quantity
+  UNION ALL
+  SELECT 'what drew on a window says on which, in full; nothing else does', l.entry_id::text
+  FROM ledger l
+  LEFT JOIN (
+    SELECT a.entry_id, sum(a.included_quantity) AS included, sum(a.overage_quantity) AS overage, sum(a.excess_quantity) AS excess
+    FROM allocations a GROUP BY 1
+  ) a USING (entry_id)
+  WHERE CASE WHEN l.limit_kind_code = 'cumulative'
+    THEN (l.included_quantity, l.overage_quantity, l.excess_quantity) IS DISTINCT FROM (a.included, a.overage, a.excess)
+    ELSE a.entry_id IS NOT NULL END
+  UNION ALL
+  SELECT 'an allocation counts within its window', a.entry_id::text
+  FROM allocations a WHERE NOT (a.counted_at >= a.window_start AND a.counted_at < a.window_end)
+  UNION ALL
+  SELECT 'counter = carried over + Σ allocations', concat_ws('/', bucket_id, fn_rfc3339(window_end))
+  FROM windows w FULL JOIN counted c USING (bucket_id, window_end)
+  WHERE (w.used, w.included_quantity, w.overage_quantity, w.excess_quantity, w.billable_quantity, w.billable_amount) IS DISTINCT FROM
+    (w.carried + coalesce(c.included + c.overage + c.excess, 0), coalesce(c.included, 0), coalesce(c.overage, 0), coalesce(c.excess, 0),
+      coalesce(c.billable, 0), coalesce(c.amount, 0))
+  UNION ALL
+  SELECT 'part of a window = Σ allocations of its entitlement', concat_ws('/', entitlement_id, fn_rfc3339(window_end))
+  FROM parts p
+  FULL JOIN (
+    SELECT a.bucket_id, a.window_end, a.entitlement_id, sum(a.included_quantity) AS included, sum(a.overage_quantity) AS overage,
+      sum(a.excess_quantity) AS excess, sum(a.billable_quantity) AS billable, sum(a.billable_quantity * a.overage_multiplier) AS amount
+    FROM allocations a WHERE a.entitlement_id <> a.bucket_id GROUP BY 1, 2, 3
+  ) a USING (bucket_id, window_end, entitlement_id)
+  WHERE (p.included_quantity, p.overage_quantity, p.excess_quantity, p.billable_quantity, p.billable_amount) IS DISTINCT FROM
+    (a.included, a.overage, a.excess, a.billable, a.amount)
+  UNION ALL
+  SELECT 'bills, open and closed, = ledger', p_resource
+  FROM (
+    SELECT coalesce(sum((b.item ->> 'included_quantity')::numeric), 0) AS included, coalesce(sum((b.item ->> 'overage_quantity')::numeric), 0) AS overage,
+      coalesce(sum((b.item ->> 'excess_quantity')::numeric), 0) AS excess, coalesce(sum((b.item ->> 'billable_quantity')::numeric), 0) AS billable,
+      coalesce(sum((b.item ->> 'billable_amount')::numeric), 0) AS amount
+    FROM billed b
+  ) b
+  CROSS JOIN (
+    SELECT coalesce(sum(l.included_quantity), 0) AS included, coalesce(sum(l.overage_quantity), 0) AS overage,
+      coalesce(sum(l.excess_quantity), 0) AS excess
+    FROM ledger l
+  ) l
+  CROSS JOIN (
+    SELECT coalesce(sum(a.billable_quantity), 0) AS billable, coalesce(sum(a.billable_quantity * a.overage_multiplier), 0) AS amount
+    FROM allocations a
+  ) a
+  WHERE (b.included, b.overage, b.excess, b.billable, b.amount) <> (l.included, l.overage, l.excess, a.billable, a.amount)
+  UNION ALL
+  SELECT 'rollups = ledger, by quarter of an hour', concat_ws('/', bucket_id, day, slot)
+  FROM rolled e
+  FULL JOIN (
+    SELECT r.bucket_id, r.day, s.slot, r.quarters[s.slot] AS quantity, coalesce(r.overage_quarters[s.slot], 0) AS overage
+    FROM rollups r CROSS JOIN generate_series(1, 96) s (slot) WHERE r.quarters[s.slot] IS NOT NULL
+  ) k USING (bucket_id, day, slot)
+  WHERE (e.quantity, e.overage) IS DISTINCT FROM (k.quantity, k.overage)
+  UNION ALL
+  SELECT 'rollups by day = by quarter of an hour', concat_ws('/', r.bucket_id, r.day)
+  FROM rollups r
+  WHERE (r.quantity, r.overage_quantity) IS DISTINCT FROM
+    ((SELECT sum(q) FROM unnest(r.quarters) q), (SELECT coalesce(sum(q), 0) FROM unnest(r.overage_quarters) q))
+  UNION ALL
+  SELECT 'stock = Σ of its ledger entries, per scope, and never below zero', p_resource
+  FROM (SELECT * FROM inventory_totals t WHERE t.account_id = p_account_id AND t.resource_type_code = p_resource) t
+  FULL JOIN (
+    SELECT coalesce(l.resource_scope, '') AS resource_scope, sum(l.quantity) AS quantity
+    FROM ledger l WHERE fn_moves_stock(l.limit_kind_code) GROUP BY 1
+  ) l USING (resource_scope)
+  WHERE t.quantity IS DISTINCT FROM l.quantity OR t.quantity < 0
+$$;
+COMMENT ON FUNCTION fn_differences IS
+'Where the counters of an (account, resource) differ from its ledger, as laws that are broken and the id (entry; bucket/window; bucket/day/quarter) for which they are: none. One statement, one moment, so that commands at work do not disturb it. Names no personal strings.';
+
 -- database/functions/fn_draw.sql
 CREATE OR REPLACE FUNCTION fn_draw(INOUT items usage_item[], INOUT states entitlement_state[], p_limits limit_state[], OUT allocations usage_allocation[])
 LANGUAGE plpgsql IMMUTABLE AS $$
@@ -2198,9 +3384,7 @@ BEGIN
         IF v_kind = 'cumulative' THEN
           allocations := allocations || ROW(v_item.n, v_item.entry_id, v_state.entitlement_id, v_state.bucket_id, v_state.window_start,
             v_state.window_end, v_item.counted_at, v_included, v_overage, v_excess,
-            -- Of an unlimited entitlement all that is used is billed: pay as you go.
-            CASE WHEN v_limit.action = 'overage'
-              THEN v_overage + CASE WHEN v_state.quantity_limit = 'Infinity' THEN v_included ELSE 0 END ELSE 0 END,
+            fn_billable(v_limit.action, v_state.quantity_limit = 'Infinity', v_included, v_overage),
             v_limit.overage_multiplier)::usage_allocation;
         END IF;
         v_state.used := v_state.used + v_included + v_overage + v_excess;
@@ -2218,6 +3402,59 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_draw IS
 'Draws uses on the entitlements that cover them: within the headroom in draw order (included), what is over on the last of them, as far as the rule permits (overage), the rest beyond permission (excess). Gives the states as they are afterwards. Stocks and time access have no counters and so no allocations.';
+
+-- database/functions/fn_draw_held.sql
+CREATE OR REPLACE FUNCTION fn_draw_held(
+  INOUT item usage_item, p_reservation reservations, p_states entitlement_state[], p_limits limit_state[], OUT allocations usage_allocation[]
+) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_held numeric := least(item.quantity, p_reservation.quantity);
+  v_beyond usage_item := item;
+  v_drawn record;
+  v_rule control_rules;
+BEGIN
+  -- What goes beyond the hold is drawn as metering would, on the kind that is held; the hold counts as spent.
+  v_beyond.quantity := item.quantity - v_held;
+  v_drawn := fn_draw(ARRAY[v_beyond], p_states,
+    ARRAY(SELECT l FROM unnest(p_limits) l WHERE l.limit_kind_code = p_reservation.limit_kind_code));
+  v_beyond := v_drawn.items[1];
+  item.limit_kind_code := p_reservation.limit_kind_code;
+  item.included_quantity := least(v_held, p_reservation.quantity - p_reservation.overage_quantity) + v_beyond.included_quantity;
+  item.excess_quantity := v_beyond.excess_quantity;
+  item.overage_quantity := item.quantity - item.included_quantity - item.excess_quantity;
+  v_rule := fn_control_rule(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, item.limit_kind_code, ARRAY(
+    SELECT e.plan_id FROM reservation_allocations a JOIN entitlements e USING (entitlement_id)
+    WHERE a.reservation_id = p_reservation.reservation_id AND e.plan_id IS NOT NULL
+    UNION
+    SELECT s.plan_id FROM unnest(p_states) s WHERE s.covers AND s.limit_kind_code = item.limit_kind_code AND s.plan_id IS NOT NULL
+  ));
+  allocations := ARRAY(
+    SELECT ROW(item.n, item.entry_id, d.entitlement_id, d.bucket_id, min(d.window_start), d.window_end, item.counted_at,
+      sum(d.included), sum(d.overage), sum(d.excess),
+      sum(fn_billable(v_rule.limit_action_code, d.unlimited, d.included, d.overage)), coalesce(v_rule.overage_multiplier, 1))::usage_allocation
+    FROM (
+      SELECT h.draw_order, h.entitlement_id, h.bucket_id, h.window_start, h.window_end, e.limit_quantity IS NULL AS unlimited,
+        least(h.included_quantity, greatest(v_held - h.before, 0)) AS included,
+        least(h.overage_quantity, greatest(v_held - h.before - h.included_quantity, 0)) AS overage,
+        -- Where nothing covers it any more, what goes beyond is on the last that was held.
+        CASE WHEN h.is_last AND v_beyond.limit_kind_code IS NULL THEN v_beyond.excess_quantity ELSE 0 END AS excess
+      FROM (
+        SELECT a.*, lead(a.draw_order) OVER w IS NULL AS is_last,
+          sum(a.included_quantity + a.overage_quantity) OVER w - a.included_quantity - a.overage_quantity AS before
+        FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id WINDOW w AS (ORDER BY a.draw_order)
+      ) h
+      JOIN entitlements e USING (entitlement_id)
+      UNION ALL
+      SELECT 1000000 + b.ordinality, b.entitlement_id, b.bucket_id, b.window_start, b.window_end, e.limit_quantity IS NULL,
+        b.included_quantity, b.overage_quantity, b.excess_quantity
+      FROM unnest(v_drawn.allocations) WITH ORDINALITY b JOIN entitlements e USING (entitlement_id)
+    ) d
+    WHERE d.included + d.overage + d.excess > 0
+    GROUP BY d.entitlement_id, d.bucket_id, d.window_end ORDER BY min(d.draw_order)
+  );
+END $$;
+COMMENT ON FUNCTION fn_draw_held IS
+'Draws the use that a reservation, locked by the caller, is committed for: on what it held, in draw order, whatever has become of it; what goes beyond as metering would. Billed by the rule as of now. p_states and p_limits: with the hold, at the time at which the use counts.';
 
 -- database/functions/fn_draw_kind.sql
 CREATE OR REPLACE FUNCTION fn_draw_kind(p_states entitlement_state[]) RETURNS text
@@ -2242,6 +3479,7 @@ LANGUAGE sql STABLE AS $$
     'entitlement_id', p_entitlement.entitlement_id, 'account_id', p_account, 'resource', p_entitlement.resource_type_code,
     'scope', p_entitlement.resource_scope, 'limit_kind', p_entitlement.limit_kind_code, 'quantity', fn_number(p_entitlement.quantity_allowed),
     'unit', p_entitlement.unit_code, 'window', p_entitlement.window_type_code, 'priority', p_entitlement.priority,
+    'rollover_max_quantity', fn_number(p_entitlement.rollover_max_quantity), 'rollover_percent', fn_number(p_entitlement.rollover_percent),
     'effective_start', fn_rfc3339(p_entitlement.effective_start), 'effective_end', fn_rfc3339(p_entitlement.effective_end),
     'status', CASE WHEN p_entitlement.revoked_at <= p_now THEN 'revoked'
                    WHEN p_entitlement.effective_end <= p_now THEN 'expired'
@@ -2263,6 +3501,8 @@ BEGIN
         'remaining', CASE WHEN s.entitlement_id IS NULL THEN 0
           ELSE fn_number(greatest(s.quantity_limit - greatest(s.used, 0) - s.held, 0)) END,
         'overage_quantity', fn_number(coalesce(s.overage, 0)),
+        'rollover_quantity', CASE WHEN e.rollover_limit IS NULL OR s.entitlement_id IS NULL THEN 0
+          ELSE coalesce(fn_number(s.quantity_limit - e.limit_quantity), 0) END,
         'window', fn_window_json(s.window_type_code, coalesce(s.rolling_since, s.window_start),
           CASE WHEN s.rolling_since IS NOT NULL THEN NULL WHEN s.window_type_code = 'none' THEN s.effective_end ELSE s.window_end END),
         'resets_at', CASE WHEN s.rolling_since IS NULL THEN fn_rfc3339(s.window_end) END))
@@ -2316,6 +3556,7 @@ DECLARE
   v_windows_missing boolean;
   v_sums_wanted boolean;
   v_stocks boolean;
+  v_rollover boolean;
   v_edge timestamptz := CASE WHEN p_as_of THEN p_at ELSE p_now END;
 BEGIN
   -- The windows still running are one range of their index, and few: read once, not once for each entitlement.
@@ -2326,17 +3567,18 @@ BEGIN
   )
   SELECT array_agg(ROW(
       e.entitlement_id, e.bucket_id, e.limit_kind_code, e.plan_id, e.resource_scope, fn_scope_covers(e.resource_scope, p_scope),
-      coalesce(e.limit_quantity, 'Infinity'), coalesce(c.used, 0), 0, coalesce(c.overage_quantity, 0),
+      coalesce(e.limit_quantity, 'Infinity'), coalesce(c.used, 0), 0, greatest(c.overage_quantity, 0),
       e.window_type_code, c.window_start, c.window_end,
       CASE WHEN e.window_class = 'rolling' THEN v_edge - e.window_period END,
       coalesce(e.effective_end, 'infinity'), e.priority, e.created_at, e.window_class, e.window_period, e.window_anchor)::entitlement_state),
     bool_or(e.window_class IS NOT NULL AND c.window_end IS NULL),
     bool_or(e.window_class = 'rolling' OR (p_as_of AND e.window_class IS NOT NULL)),
     bool_or(e.limit_kind_code IN ('inventory', 'concurrency')),
+    bool_or(e.rollover_limit IS NOT NULL),
     EXISTS (SELECT FROM entitlements o WHERE o.account_id = p_account_id AND o.resource_type_code = p_resource
       AND (o.effective_start > p_at OR o.effective_end <= p_at OR o.revoked_at <= p_at)),
-    EXISTS (SELECT FROM reservations r WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND (r.ended_at IS NULL OR p_as_of))
-  INTO v_states, v_windows_missing, v_sums_wanted, v_stocks, v_others, v_held
+    p_as_of OR EXISTS (SELECT FROM reservations r WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL)
+  INTO v_states, v_windows_missing, v_sums_wanted, v_stocks, v_rollover, v_others, v_held
   FROM entitlements e
   LEFT JOIN counted c ON c.bucket_id = e.bucket_id AND e.window_class IS NOT NULL
   WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource
@@ -2353,6 +3595,9 @@ BEGIN
   END IF;
   IF v_held THEN
     v_states := fn_states_with_holds(v_states, p_account_id, p_resource, p_now, p_at, p_as_of);
+  END IF;
+  IF v_rollover THEN
+    v_states := fn_states_with_rollover(v_states, p_account_id, p_resource, p_timezone, p_now, p_at, p_as_of);
   END IF;
   IF cardinality(v_states) > 1 THEN
     SELECT array_agg(s ORDER BY s.priority, length(s.resource_scope) DESC NULLS LAST,
@@ -2387,11 +3632,11 @@ LANGUAGE sql STABLE AS $$
     'quantity', fn_number(p_entry.quantity), 'unit', p_entry.unit_code,
     'original_quantity', fn_number(p_entry.original_quantity), 'original_unit', p_entry.original_unit_code,
     'occurred_at', fn_rfc3339(p_entry.occurred_at), 'recorded_at', fn_rfc3339(p_entry.recorded_at),
-    'late', p_entry.is_late, 'kind', p_entry.entry_kind, 'reverses', p_entry.reverses_entry_id,
+    'late', p_entry.is_late, 'kind', CASE WHEN p_entry.entry_kind = 'reversal' THEN 'reversal' ELSE 'usage' END, 'reverses', p_entry.reverses_entry_id,
     'included_quantity', fn_number(p_entry.included_quantity), 'overage_quantity', fn_number(p_entry.overage_quantity),
     'excess_quantity', fn_number(p_entry.excess_quantity), 'metadata', coalesce(p_metadata, '{}'))
 $$;
-COMMENT ON FUNCTION fn_entry_json IS 'A ledger entry as answers show it. p_account: the account as the caller writes it.';
+COMMENT ON FUNCTION fn_entry_json IS 'A ledger entry as answers show it: assignment and release of an item are usage, of 1 and of -1. p_account: the account as the caller writes it.';
 
 -- database/functions/fn_error.sql
 CREATE OR REPLACE FUNCTION fn_error(p_status int, p_code text, p_message text, p_param text DEFAULT NULL) RETURNS jsonb
@@ -2409,30 +3654,75 @@ END $$;
 COMMENT ON FUNCTION fn_exceeded IS 'Whether the limit of a kind is exceeded, in any scope.';
 
 -- database/functions/fn_expire_leases.sql
-CREATE OR REPLACE FUNCTION fn_expire_leases(p_most int DEFAULT 1000) RETURNS jsonb
+CREATE OR REPLACE FUNCTION fn_expire_leases(p_namespace_id text DEFAULT NULL, p_most int DEFAULT 1000) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  v_due record;
   v_key record;
-  v_seen int := 0;
+  v_now timestamptz;
   v_ended int := 0;
 BEGIN
+  SELECT count(*) AS leases, array_agg(l.lease_id) FILTER (WHERE l.expires_at > l.now) AS alive,
+    array_agg(DISTINCT ROW(l.account_id, l.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FILTER (WHERE l.expires_at <= l.now) AS keys
+  INTO v_due
+  FROM (
+    SELECT l.*, c.now FROM namespaces n
+    CROSS JOIN LATERAL (SELECT fn_clock(n, statement_timestamp()) AS now) c
+    CROSS JOIN LATERAL (
+      SELECT * FROM concurrency_leases l
+      WHERE l.namespace_id = n.namespace_id AND l.ended_at IS NULL AND l.due_at <= c.now
+      ORDER BY l.due_at LIMIT p_most
+    ) l
+    WHERE p_namespace_id IS NULL OR n.namespace_id = p_namespace_id
+    LIMIT p_most
+  ) l;
+  -- A command at work on a resource is never waited for: it marks the leases itself, or the next run does.
   FOR v_key IN
-    SELECT DISTINCT l.account_id, l.resource_type_code, l.namespace_id
-    FROM concurrency_leases l JOIN namespaces n USING (namespace_id)
-    WHERE l.ended_at IS NULL AND l.expires_at <= statement_timestamp() + n.clock_offset
-    ORDER BY l.account_id, l.resource_type_code LIMIT p_most
+    SELECT s.account_id, s.resource_type_code, a.namespace_id FROM resource_state s JOIN accounts a USING (account_id)
+    WHERE (s.account_id, s.resource_type_code) IN (SELECT k.account_id, k.resource_type_code FROM unnest(v_due.keys) k)
+    FOR UPDATE OF s SKIP LOCKED
   LOOP
-    v_seen := v_seen + 1;
-    -- A command at work there marks them itself: never waited for.
-    PERFORM FROM resource_state s
-    WHERE s.account_id = v_key.account_id AND s.resource_type_code = v_key.resource_type_code FOR UPDATE SKIP LOCKED;
-    CONTINUE WHEN NOT FOUND;
     v_ended := v_ended + fn_leases_mark_expired(v_key.account_id, v_key.resource_type_code, fn_now(v_key.namespace_id));
   END LOOP;
-  RETURN jsonb_build_object('job', 'expire_leases', 'processed', v_ended, 'more', v_seen = p_most);
+  UPDATE concurrency_leases l SET due_at = l.expires_at
+  WHERE l.lease_id IN (SELECT a.lease_id FROM concurrency_leases a WHERE a.lease_id = ANY (v_due.alive) FOR UPDATE SKIP LOCKED);
+  RETURN jsonb_build_object('job', 'expire_leases', 'processed', v_ended, 'more', v_due.leases = p_most);
 END $$;
 COMMENT ON FUNCTION fn_expire_leases IS
-'Records the end of leases past their expiry, of at most p_most (account, resource). Changes no answer: they hold no seat since expires_at. Safe twice and at once.';
+'Records the end of leases past their expiry, of one namespace or (null) of all: looks at no more than p_most. Changes no answer: they hold no seat since expires_at. Finds them by due_at, which it moves on for those that heartbeats kept alive. Safe twice and at once; more: there may be others.';
+
+-- database/functions/fn_expire_reservations.sql
+CREATE OR REPLACE FUNCTION fn_expire_reservations(p_namespace_id text DEFAULT NULL, p_most int DEFAULT 1000) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_due record;
+  v_key record;
+  v_ended int := 0;
+BEGIN
+  SELECT count(*) AS reservations, array_agg(DISTINCT ROW(r.account_id, r.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) AS keys
+  INTO v_due
+  FROM (
+    SELECT r.account_id, r.resource_type_code FROM namespaces n
+    CROSS JOIN LATERAL (
+      SELECT * FROM reservations r
+      WHERE r.namespace_id = n.namespace_id AND r.ended_at IS NULL AND r.expires_at <= fn_clock(n, statement_timestamp())
+      ORDER BY r.expires_at LIMIT p_most
+    ) r
+    WHERE p_namespace_id IS NULL OR n.namespace_id = p_namespace_id
+    LIMIT p_most
+  ) r;
+  -- A command at work on a resource is never waited for: the next run marks what expired there.
+  FOR v_key IN
+    SELECT s.account_id, s.resource_type_code, a.namespace_id FROM resource_state s JOIN accounts a USING (account_id)
+    WHERE (s.account_id, s.resource_type_code) IN (SELECT k.account_id, k.resource_type_code FROM unnest(v_due.keys) k)
+    FOR UPDATE OF s SKIP LOCKED
+  LOOP
+    v_ended := v_ended + fn_reservations_mark_expired(v_key.account_id, v_key.resource_type_code, fn_now(v_key.namespace_id));
+  END LOOP;
+  RETURN jsonb_build_object('job', 'expire_reservations', 'processed', v_ended, 'more', v_due.reservations = p_most);
+END $$;
+COMMENT ON FUNCTION fn_expire_reservations IS
+'Records the end of reservations past their expiry, of one namespace or (null) of all: looks at no more than p_most. Changes no answer: they hold nothing since expires_at. Safe twice and at once; more: there may be others.';
 
 -- database/functions/fn_fail.sql
 CREATE OR REPLACE FUNCTION fn_fail(p_status int, p_code text, p_message text, p_param text DEFAULT NULL, p_extra jsonb DEFAULT '{}')
@@ -2492,6 +3782,19 @@ $$;
 COMMENT ON FUNCTION fn_grace_clock IS
 'Since when the limit has been exceeded, as far as grace is concerned. No row: it has not.';
 
+-- database/functions/fn_handed_on_at.sql
+CREATE OR REPLACE FUNCTION fn_handed_on_at(p_entitlement entitlements) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  -- By starts, which never change; what was called off before it began took nothing over.
+  RETURN coalesce((
+    SELECT min(n.effective_start) FROM entitlements n
+    WHERE n.account_id = p_entitlement.account_id AND n.resource_type_code = p_entitlement.resource_type_code
+      AND n.bucket_id = p_entitlement.bucket_id AND n.effective_start > p_entitlement.effective_start
+      AND coalesce(n.revoked_at, 'infinity') > n.effective_start), 'infinity');
+END $$;
+COMMENT ON FUNCTION fn_handed_on_at IS 'When another entitlement took over the bucket of this one; infinity: none did.';
+
 -- database/functions/fn_heartbeat_lease.sql
 CREATE OR REPLACE FUNCTION fn_heartbeat_lease(p_lease_id uuid, p_ttl_minutes int DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -2509,6 +3812,151 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_heartbeat_lease IS
 'Extends a seat by p_ttl_minutes from now (default: its own TTL again); false when it has ended or is unknown.';
+
+-- database/functions/fn_item_assign.sql
+CREATE OR REPLACE FUNCTION fn_item_assign(
+  p_namespace namespaces, p_account_id uuid, p_account text, p_type resource_types, p_scope text, p_name text, p_metadata jsonb
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_resource CONSTANT text := p_type.resource_type_code;
+  v_item inventory_items;
+  v_now timestamptz;
+  v_timezone text;
+  v_suspended boolean;
+  v_states entitlement_state[];
+  v_limits limit_state[];
+  v_verdicts limit_verdict[];
+  v_was_over boolean;
+  v_drawn record;
+BEGIN
+  IF coalesce(length(p_name), 0) NOT BETWEEN 1 AND 255 THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'item must have 1 to 255 characters', 'item');
+  END IF;
+  IF NOT fn_lock_resource(p_account_id, v_resource, false) THEN
+    RETURN fn_decide(p_namespace, p_account_id, v_resource, p_scope, fn_now(p_namespace.namespace_id), NULL, 1, 'assign')
+      || '{"item":null,"duplicate":false}';
+  END IF;
+  SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended' INTO v_now, v_timezone, v_suspended
+  FROM namespaces n JOIN accounts a USING (namespace_id) WHERE a.account_id = p_account_id;
+  SELECT i.* INTO v_item FROM inventory_items i
+  WHERE i.account_id = p_account_id AND i.resource_type_code = v_resource AND i.item = p_name;
+  IF FOUND THEN
+    IF v_item.resource_scope IS DISTINCT FROM p_scope THEN
+      PERFORM fn_fail(409, 'idempotency_conflict', 'this item is assigned in another scope: release it there first', 'scope');
+    END IF;
+    RETURN v_item.decision || jsonb_build_object('item', fn_item_json(v_item, p_account), 'duplicate', true);
+  END IF;
+  v_states := fn_entitlement_states(p_account_id, v_resource, p_scope, v_timezone, v_now, v_now, false);
+  v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, v_resource, v_now);
+  v_verdicts := fn_verdicts(v_limits, v_suspended, 1, 'assign');
+  IF NOT fn_allowed(v_verdicts) THEN
+    RETURN fn_decision(v_limits, v_verdicts, v_suspended, p_account_id, v_resource, p_scope, 1, 'assign', v_now)
+      || '{"item":null,"duplicate":false}';
+  END IF;
+  v_was_over := fn_exceeded(v_limits, 'inventory');
+  v_item.namespace_id := p_namespace.namespace_id;
+  v_item.account_id := p_account_id;
+  v_item.resource_type_code := v_resource;
+  v_item.item := p_name;
+  v_item.resource_scope := p_scope;
+  v_item.assigned_at := v_now;
+  v_item.metadata := coalesce(nullif(p_metadata, 'null'), '{}');
+  -- An item is of the stock, also where a cumulative entitlement would come first.
+  v_drawn := fn_draw(ARRAY[fn_item_use(v_item, p_type, 1, v_now)], v_states,
+    ARRAY(SELECT l FROM unnest(v_limits) l WHERE l.limit_kind_code = 'inventory'));
+  v_item.entry_id := v_drawn.items[1].entry_id;
+  v_item.decision := fn_decision(fn_limits_after(v_limits, v_drawn.states, 'inventory', v_now), v_verdicts, v_suspended,
+    p_account_id, v_resource, p_scope, 1, 'assign', v_now);
+  PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'assignment', v_drawn.items, v_drawn.allocations, v_now);
+  INSERT INTO inventory_items SELECT v_item.*;
+  PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_drawn.states,
+    v_was_over OR v_drawn.items[1].included_quantity < 1, v_was_over);
+  RETURN v_item.decision || jsonb_build_object('item', fn_item_json(v_item, p_account), 'duplicate', false);
+END $$;
+COMMENT ON FUNCTION fn_item_assign IS
+'Assigns a named item to an account: the decision with the counts after it, item (null when denied) and duplicate: of one that it owns, what assigned it answered. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict (owned in another scope); ME400 invalid_parameter (item).';
+
+-- database/functions/fn_item_json.sql
+CREATE OR REPLACE FUNCTION fn_item_json(p_item inventory_items, p_account text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object(
+    'item', p_item.item, 'account_id', p_account, 'resource', p_item.resource_type_code, 'scope', p_item.resource_scope,
+    'assigned_at', fn_rfc3339(p_item.assigned_at), 'entry_id', p_item.entry_id, 'metadata', p_item.metadata)
+$$;
+COMMENT ON FUNCTION fn_item_json IS 'A named item as answers show it. p_account: the account as the caller writes it.';
+
+-- database/functions/fn_item_release.sql
+CREATE OR REPLACE FUNCTION fn_item_release(p_namespace namespaces, p_account_id uuid, p_account text, p_type resource_types, p_name text) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_resource CONSTANT text := p_type.resource_type_code;
+  v_item inventory_items;
+  v_use usage_item;
+  v_now timestamptz;
+  v_timezone text;
+  v_states entitlement_state[];
+  v_was_over boolean;
+  v_entry consumption_ledger;
+BEGIN
+  PERFORM fn_lock_resource(p_account_id, v_resource, false);
+  SELECT fn_clock(n, clock_timestamp()), a.timezone INTO v_now, v_timezone
+  FROM namespaces n JOIN accounts a USING (namespace_id) WHERE a.account_id = p_account_id;
+  SELECT i.* INTO v_item FROM inventory_items i
+  WHERE i.account_id = p_account_id AND i.resource_type_code = v_resource AND i.item = p_name;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'the account owns no such item', 'item');
+  END IF;
+  v_use := fn_item_use(v_item, p_type, -1, v_now);
+  v_states := fn_entitlement_states(p_account_id, v_resource, v_item.resource_scope, v_timezone, v_now, v_now, false);
+  v_was_over := fn_exceeded(fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, v_resource, v_now), 'inventory');
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'release', ARRAY[v_use], '{}', v_now);
+  DELETE FROM inventory_items i WHERE i.account_id = p_account_id AND i.resource_type_code = v_resource AND i.item = p_name;
+  v_states := fn_entitlement_states(p_account_id, v_resource, v_item.resource_scope, v_timezone, v_now, v_now, false);
+  PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_states, true, v_was_over);
+  RETURN jsonb_build_object('item', fn_item_json(v_item, p_account), 'entry', fn_entry_json(v_entry, p_account, v_use.metadata),
+    'state', fn_state_json(v_states, 'inventory'));
+END $$;
+COMMENT ON FUNCTION fn_item_release IS
+'Gives a named item back, by an entry of -1: {item, entry, state}; it may be assigned again. p_account: the account as the caller writes it. Locks the resource. ME404 not_found.';
+
+-- database/functions/fn_item_use.sql
+CREATE OR REPLACE FUNCTION fn_item_use(p_item inventory_items, p_type resource_types, p_quantity int, p_now timestamptz) RETURNS usage_item
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_use usage_item;
+BEGIN
+  v_use.entry_id := fn_uuid7();
+  -- Items are idempotent by themselves: no client's key stands here, and no name, which may be a person's.
+  v_use.idempotency_key := v_use.entry_id;
+  v_use.account_id := p_item.account_id;
+  v_use.resource_type_code := p_item.resource_type_code;
+  v_use.resource_scope := p_item.resource_scope;
+  v_use.quantity := p_quantity;
+  v_use.unit_code := p_type.unit_code;
+  v_use.original_quantity := p_quantity;
+  v_use.original_unit_code := p_type.unit_code;
+  v_use.occurred_at := p_now;
+  v_use.counted_at := p_now;
+  v_use.is_late := false;
+  v_use.metadata := p_item.metadata || jsonb_build_object('item', p_item.item);
+  v_use.limit_kind_code := 'inventory';
+  v_use.included_quantity := p_quantity;
+  v_use.overage_quantity := 0;
+  v_use.excess_quantity := 0;
+  RETURN v_use;
+END $$;
+COMMENT ON FUNCTION fn_item_use IS
+'The use that assigns (1) or releases (-1) a named item, in the resource''s own unit. Its details are the item''s, with its name as item.';
+
+-- database/functions/fn_job_reached.sql
+CREATE OR REPLACE FUNCTION fn_job_reached(p_job text, p_namespace_id text, p_next resource_state) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  UPDATE maintenance_cursors c SET from_account_id = p_next.account_id, from_resource_type_code = p_next.resource_type_code
+  WHERE c.job = p_job AND c.namespace_id = coalesce(p_namespace_id, '');
+END $$;
+COMMENT ON FUNCTION fn_job_reached IS 'Where a job of fn_next_keys goes on: at p_next, or (null) at the first again.';
 
 -- database/functions/fn_key_create.sql
 CREATE OR REPLACE FUNCTION fn_key_create(
@@ -2538,6 +3986,19 @@ LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION fn_key_json IS 'A key as answers show it, without its secret, which nobody has.';
 
+-- database/functions/fn_key_record.sql
+CREATE OR REPLACE FUNCTION fn_key_record(p_credential jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF p_credential ->> 'type' = 'key' THEN
+    RETURN (SELECT jsonb_build_object('scopes', k.scopes, 'expires_at', fn_rfc3339(k.expires_at))
+      FROM api_keys k WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex'));
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_key_record IS
+'What the edge keeps of an API key that has just been authorised: {scopes, expires_at}. Null for a token, which says it itself.';
+
 -- database/functions/fn_lay_stocks.sql
 CREATE OR REPLACE FUNCTION fn_lay_stocks(
   p_states entitlement_state[], p_account_id uuid, p_resource text, p_at timestamptz, p_as_of boolean
@@ -2557,7 +4018,7 @@ BEGIN
   END IF;
   FOR v_stock IN
     SELECT * FROM fn_stock_counts(p_account_id, p_resource, p_at, p_as_of, v_kinds) c
-    ORDER BY length(c.resource_scope) DESC NULLS LAST, c.resource_scope
+    ORDER BY c.is_held, length(c.resource_scope) DESC NULLS LAST, c.resource_scope
   LOOP
     v_left := greatest(v_stock.quantity, 0);
     v_last := NULL;
@@ -2565,23 +4026,31 @@ BEGIN
       CONTINUE WHEN p_states[i].limit_kind_code <> v_stock.limit_kind_code
         OR NOT fn_scope_covers(p_states[i].resource_scope, v_stock.resource_scope);
       v_last := i;
-      v_take := least(v_left, greatest(p_states[i].quantity_limit - p_states[i].used, 0));
-      p_states[i].used := p_states[i].used + v_take;
+      v_take := least(v_left, greatest(p_states[i].quantity_limit - p_states[i].used - p_states[i].held, 0));
       v_left := v_left - v_take;
+      IF v_stock.is_held THEN
+        p_states[i].held := p_states[i].held + v_take;
+      ELSE
+        p_states[i].used := p_states[i].used + v_take;
+      END IF;
     END LOOP;
     IF v_left > 0 AND v_last IS NOT NULL THEN
-      p_states[v_last].used := p_states[v_last].used + v_left;
+      IF v_stock.is_held THEN
+        p_states[v_last].held := p_states[v_last].held + v_left;
+      ELSE
+        p_states[v_last].used := p_states[v_last].used + v_left;
+      END IF;
     END IF;
   END LOOP;
   FOR i IN 1 .. cardinality(p_states) LOOP
     IF p_states[i].limit_kind_code = ANY (v_kinds) THEN
-      p_states[i].overage := greatest(p_states[i].used - p_states[i].quantity_limit, 0);
+      p_states[i].overage := greatest(p_states[i].used + p_states[i].held - p_states[i].quantity_limit, 0);
     END IF;
   END LOOP;
   RETURN p_states;
 END $$;
 COMMENT ON FUNCTION fn_lay_stocks IS
-'Lays the counts of live leases and owned items over the entitlements in force, deepest scope first, each in draw order, what is over on the last that covers it. No counter per entitlement: what was taken under a plan counts under the next.';
+'Lays the counts of live leases and of items, owned before held, over the entitlements in force, deepest scope first, each in draw order, what is over on the last that covers it. No counter per entitlement: what was taken under a plan counts under the next.';
 
 -- database/functions/fn_lease_acquire.sql
 CREATE OR REPLACE FUNCTION fn_lease_acquire(
@@ -2590,6 +4059,7 @@ CREATE OR REPLACE FUNCTION fn_lease_acquire(
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
+  v_expires_at timestamptz;
   v_account accounts;
   v_lease concurrency_leases;
   v_renewed boolean := false;
@@ -2603,6 +4073,7 @@ BEGIN
       || '{"lease_id":null,"renewed":false}';
   END IF;
   v_now := fn_now(p_namespace.namespace_id);
+  v_expires_at := v_now + make_interval(secs => p_ttl_seconds);
   SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
   v_suspended := v_account.status = 'suspended';
   -- The holder's own seat is not asked for twice: only what it wants beyond it.
@@ -2619,21 +4090,20 @@ BEGIN
   END IF;
   PERFORM fn_leases_mark_expired(p_account_id, p_resource, v_now);
   IF v_renewed THEN
-    UPDATE concurrency_leases l SET units = p_units, heartbeat_at = v_now, ttl_seconds = p_ttl_seconds,
-      expires_at = v_now + make_interval(secs => p_ttl_seconds), metadata = coalesce(p_metadata, l.metadata)
+    UPDATE concurrency_leases l SET units = p_units, heartbeat_at = v_now, ttl_seconds = p_ttl_seconds, expires_at = v_expires_at,
+      due_at = least(l.due_at, v_expires_at), metadata = coalesce(p_metadata, l.metadata)
     WHERE l.lease_id = v_lease.lease_id;
   ELSE
     v_lease.lease_id := fn_uuid7();
     INSERT INTO concurrency_leases (lease_id, namespace_id, account_id, resource_type_code, resource_scope, holder, units,
-      fencing_token, acquired_at, heartbeat_at, expires_at, ttl_seconds, metadata)
+      fencing_token, acquired_at, heartbeat_at, expires_at, ttl_seconds, due_at, metadata)
     SELECT v_lease.lease_id, p_namespace.namespace_id, p_account_id, p_resource, p_scope, p_holder, p_units,
-      s.last_fencing_token + 1, v_now, v_now, v_now + make_interval(secs => p_ttl_seconds), p_ttl_seconds, coalesce(p_metadata, '{}')
+      s.last_fencing_token + 1, v_now, v_now, v_expires_at, p_ttl_seconds, v_expires_at, coalesce(p_metadata, '{}')
     FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
-    UPDATE resource_state s SET last_fencing_token = s.last_fencing_token + 1
-    WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
   END IF;
   v_states := fn_entitlement_states(p_account_id, p_resource, p_scope, v_account.timezone, v_now, v_now, false);
-  PERFORM fn_touch_resource(p_account_id, p_resource, v_now, 'concurrency', v_states, true, v_limits[v_verdicts[1].n].over > 0);
+  PERFORM fn_touch_resource(p_account_id, p_resource, v_now, 'concurrency', v_states, true, v_limits[v_verdicts[1].n].over > 0,
+    CASE WHEN v_renewed THEN 0 ELSE 1 END);
   RETURN fn_decision(fn_limits_after(v_limits, v_states, 'concurrency', v_now), v_verdicts, v_suspended,
       p_account_id, p_resource, p_scope, p_units, 'lease', v_now)
     || jsonb_build_object('lease_id', v_lease.lease_id, 'renewed', v_renewed);
@@ -2666,18 +4136,20 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := fn_now(p_lease.namespace_id);
   v_status text := coalesce(p_lease.end_status, CASE WHEN p_lease.expires_at <= v_now THEN 'expired' END);
+  v_ttl_seconds int := coalesce(p_ttl_seconds, p_lease.ttl_seconds);
+  v_expires_at timestamptz := v_now + make_interval(secs => v_ttl_seconds);
 BEGIN
   IF v_status IS NOT NULL THEN
     PERFORM fn_fail(410, 'lease_' || v_status, format('the lease is %s', v_status), NULL,
       jsonb_build_object('lease', fn_lease_json(p_lease, fn_account_label(p_lease.account_id), v_now)));
   END IF;
-  UPDATE concurrency_leases l SET heartbeat_at = v_now, ttl_seconds = coalesce(p_ttl_seconds, l.ttl_seconds),
-    expires_at = v_now + make_interval(secs => coalesce(p_ttl_seconds, l.ttl_seconds))
+  UPDATE concurrency_leases l SET heartbeat_at = v_now, ttl_seconds = v_ttl_seconds, expires_at = v_expires_at,
+    due_at = least(l.due_at, v_expires_at)
   WHERE l.lease_id = p_lease.lease_id RETURNING l.* INTO p_lease;
   RETURN p_lease;
 END $$;
 COMMENT ON FUNCTION fn_lease_heartbeat IS
-'Extends a lease, locked by the caller, by a new TTL or its own again, from now; never looks at capacity. ME410 lease_expired, lease_released, lease_revoked, with the lease.';
+'Extends a lease, locked by the caller, by a new TTL or its own again, from now; never looks at capacity. Changes no indexed column, unless a shorter TTL brings the end forward. ME410 lease_expired, lease_released, lease_revoked, with the lease.';
 
 -- database/functions/fn_lease_json.sql
 CREATE OR REPLACE FUNCTION fn_lease_json(p_lease concurrency_leases, p_account text, p_now timestamptz) RETURNS jsonb
@@ -2725,6 +4197,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_leases_mark_expired IS
 'Records that leases of an (account, resource), locked by the caller, have ended at their expiry; changes no answer. Gives their number.';
+
+-- database/functions/fn_ledger_entry.sql
+CREATE OR REPLACE FUNCTION fn_ledger_entry(p_credential jsonb, p_namespace namespaces, p_entry_id uuid) RETURNS consumption_ledger
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_entry consumption_ledger;
+BEGIN
+  SELECT l.* INTO v_entry FROM consumption_ledger l
+  WHERE l.entry_id = p_entry_id AND l.namespace_id = p_namespace.namespace_id;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such ledger entry', 'entry_id');
+  END IF;
+  PERFORM fn_confine(p_credential, p_namespace, v_entry.account_id);
+  RETURN v_entry;
+END $$;
+COMMENT ON FUNCTION fn_ledger_entry IS 'The ledger entry that a request names. ME404 not_found, ME403 account_forbidden.';
 
 -- database/functions/fn_limit_snapshot.sql
 CREATE OR REPLACE FUNCTION fn_limit_snapshot(p_limit limit_state, p_suspended boolean) RETURNS jsonb
@@ -2857,6 +4345,27 @@ BEGIN
   RETURN p_limits;
 END $$;
 COMMENT ON FUNCTION fn_limits_after IS 'The limits with the counts of one kind as they are after a write.';
+
+-- database/functions/fn_live_holds.sql
+CREATE OR REPLACE FUNCTION fn_live_holds(p_account_id uuid, p_resource text, p_now timestamptz, p_at timestamptz, p_as_of boolean)
+RETURNS SETOF reservations
+LANGUAGE plpgsql STABLE ROWS 10 AS $$
+BEGIN
+  IF p_as_of THEN
+    RETURN QUERY
+    SELECT r.* FROM reservations r
+    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
+      -- None lasts longer.
+      AND r.reserved_at <= p_at AND r.reserved_at >= p_at - interval '24 hours'
+      AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at);
+  ELSE
+    RETURN QUERY
+    SELECT r.* FROM reservations r
+    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at > p_now;
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_live_holds IS
+'The reservations of an (account, resource) that hold something: at p_now, or with p_as_of those that held it at p_at. A hold is live while expires_at > p_now.';
 
 -- database/functions/fn_lock_resource.sql
 CREATE OR REPLACE FUNCTION fn_lock_resource(p_account_id uuid, p_resource text, p_create boolean) RETURNS boolean
@@ -3087,8 +4596,6 @@ COMMENT ON FUNCTION fn_namespace_json IS 'A namespace as answers show it; its ac
 -- database/functions/fn_negative_error.sql
 CREATE OR REPLACE FUNCTION fn_negative_error(p_item usage_item, p_states entitlement_state[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  v_owned numeric;
 BEGIN
   IF p_item.quantity > 0 THEN
     RETURN NULL;
@@ -3100,21 +4607,47 @@ BEGIN
     RETURN fn_error(400, 'invalid_parameter',
       'quantity may be negative only for inventory; to take usage back, reverse its entry', 'quantity');
   END IF;
-  SELECT t.quantity - (
-    SELECT count(*) FROM inventory_items i
-    WHERE i.account_id = t.account_id AND i.resource_type_code = t.resource_type_code AND coalesce(i.resource_scope, '') = t.resource_scope
-  ) INTO v_owned
-  FROM inventory_totals t
-  WHERE t.account_id = p_item.account_id AND t.resource_type_code = p_item.resource_type_code
-    AND t.resource_scope = coalesce(p_item.resource_scope, '');
-  IF coalesce(v_owned, 0) + p_item.quantity < 0 THEN
-    RETURN fn_error(409, 'negative_balance',
-      format('only %s can be given back; named items are released, not metered', fn_number(coalesce(v_owned, 0))), 'quantity');
-  END IF;
-  RETURN NULL;
+  RETURN fn_balance_error(p_item.account_id, p_item.resource_type_code, p_item.resource_scope, p_item.quantity);
 END $$;
 COMMENT ON FUNCTION fn_negative_error IS
 'Why a negative quantity cannot be recorded (fn_error), or null: only inventory can be given back, and never below the number of items assigned.';
+
+-- database/functions/fn_next_keys.sql
+CREATE OR REPLACE FUNCTION fn_next_keys(p_job text, p_namespace_id text, p_most int) RETURNS resource_state[]
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_from_account_id uuid;
+  v_from_resource text;
+BEGIN
+  INSERT INTO maintenance_cursors (job, namespace_id) VALUES (p_job, coalesce(p_namespace_id, '')) ON CONFLICT DO NOTHING;
+  SELECT coalesce(c.from_account_id, '00000000-0000-0000-0000-000000000000'), coalesce(c.from_resource_type_code, '')
+  INTO v_from_account_id, v_from_resource
+  FROM maintenance_cursors c WHERE c.job = p_job AND c.namespace_id = coalesce(p_namespace_id, '') FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  ELSIF p_namespace_id IS NULL THEN
+    RETURN ARRAY(
+      SELECT s FROM resource_state s
+      WHERE (s.account_id, s.resource_type_code) >= (v_from_account_id, v_from_resource COLLATE "C")
+      ORDER BY s.account_id, s.resource_type_code LIMIT p_most);
+  END IF;
+  RETURN ARRAY(
+    SELECT s FROM accounts a JOIN resource_state s USING (account_id)
+    WHERE a.namespace_id = p_namespace_id AND a.account_id >= v_from_account_id
+      AND (s.account_id, s.resource_type_code) >= (v_from_account_id, v_from_resource COLLATE "C")
+    ORDER BY a.account_id, s.resource_type_code LIMIT p_most);
+END $$;
+COMMENT ON FUNCTION fn_next_keys IS
+'The next p_most (account, resource) that a job has to go through, of one namespace or (null) of all, by account_id and resource. The job is the caller''s until the end of the transaction; null: somebody else''s at the moment. fn_job_reached says how far the caller came.';
+
+-- database/functions/fn_note.sql
+CREATE OR REPLACE FUNCTION fn_note(p_note jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM set_config('mec.notes', concat(current_setting('mec.notes', true), p_note, ','), true);
+END $$;
+COMMENT ON FUNCTION fn_note IS
+'Notes, until the end of the transaction, what the edge must hear of: {account_id, resource, snapshot, holders} for a key whose version moved or whose state is known (the last two may be absent), {namespace} for a configuration that did, {revoked_key: SHA-256 in hex}. fn_told tells it.';
 
 -- database/functions/fn_now.sql
 CREATE OR REPLACE FUNCTION fn_now(p_namespace_id text, p_real timestamptz DEFAULT clock_timestamp()) RETURNS timestamptz
@@ -3157,8 +4690,7 @@ BEGIN
   RETURN jsonb_build_object(
     'data', coalesce(to_jsonb(p_rows[1:v_limit]), '[]'),
     'has_more', coalesce(v_more, false),
-    'next_cursor', CASE WHEN v_more THEN
-      rtrim(translate(encode(convert_to(p_keys[v_limit]::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '=') END);
+    'next_cursor', CASE WHEN v_more THEN fn_cursor_text(p_keys[v_limit]) END);
 END $$;
 COMMENT ON FUNCTION fn_page IS
 'One page of a list: p_rows holds one row more than the limit if there are more; p_keys their sort keys, as JSON arrays of texts.';
@@ -3169,6 +4701,41 @@ LANGUAGE sql IMMUTABLE AS $$
   SELECT least(greatest(coalesce((p_request ->> 'limit')::int, 20), 1), 100)
 $$;
 COMMENT ON FUNCTION fn_page_limit IS 'Rows on a page: 20 unless asked for, 1 to 100.';
+
+-- database/functions/fn_plan_grant.sql
+CREATE OR REPLACE FUNCTION fn_plan_grant(p_subscription subscriptions, p_at timestamptz, p_now timestamptz, p_replaced entitlements[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  WITH replaced AS (
+    SELECT r.*, row_number() OVER (
+      PARTITION BY r.resource_type_code, r.resource_scope, r.window_type_code ORDER BY r.priority, r.created_at, r.entitlement_id) AS place
+    FROM unnest(p_replaced) r WHERE r.limit_kind_code = 'cumulative'
+  ), granted AS (
+    SELECT fn_uuid7() AS entitlement_id, t.*, w.window_class,
+      least(p_subscription.plan_start + make_interval(days => t.duration_days), p_subscription.trial_end) AS effective_end,
+      row_number() OVER (
+        PARTITION BY t.resource_type_code, t.resource_scope, t.limit_kind_code, t.window_type_code ORDER BY t.priority) AS place
+    FROM plan_entitlement_templates t LEFT JOIN window_types w USING (window_type_code)
+    WHERE t.namespace_id = p_subscription.namespace_id AND t.plan_id = p_subscription.plan_id AND t.plan_version = p_subscription.plan_version
+  )
+  INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
+    window_type_code, priority, effective_start, effective_end, source_type, plan_id, plan_version, subscription_id, created_at,
+    bucket_id, window_anchor, rollover_max_quantity, rollover_percent)
+  SELECT g.entitlement_id, p_subscription.account_id, g.resource_type_code, g.resource_scope, g.limit_kind_code,
+    trim_scale(round(g.quantity_allowed * p_subscription.quantity, 6)), g.unit_code,
+    g.window_type_code, g.priority, p_at, g.effective_end,
+    'plan', p_subscription.plan_id, p_subscription.plan_version, p_subscription.subscription_id, p_now,
+    r.bucket_id, coalesce(r.window_anchor, CASE WHEN g.window_class = 'anchored' THEN p_subscription.billing_anchor END),
+    trim_scale(round(g.rollover_max_quantity * p_subscription.quantity, 6)),
+    -- What was rolled over into the running window stays when the new plan rolls over nothing.
+    CASE WHEN g.rollover_max_quantity IS NULL AND g.rollover_percent IS NULL AND r.rollover_limit IS NOT NULL THEN 0 ELSE g.rollover_percent END
+  FROM granted g
+  LEFT JOIN replaced r ON g.limit_kind_code = 'cumulative' AND r.resource_type_code = g.resource_type_code
+    AND r.resource_scope IS NOT DISTINCT FROM g.resource_scope AND r.window_type_code = g.window_type_code AND r.place = g.place
+  WHERE g.effective_end IS NULL OR g.effective_end > p_at;
+END $$;
+COMMENT ON FUNCTION fn_plan_grant IS
+'Grants from p_at on what a subscription''s plan version grants: quantities × the subscription''s, half up to 6 decimals; ended by the plan''s trial and by each duration, both counted from plan_start. Of what it replaces, the cumulative entitlement of the same resource, scope and window type (of several, in draw order, the one in the same place) hands on its bucket and anchor, and so its usage. A billing cycle without one is anchored where the subscription is.';
 
 -- database/functions/fn_plan_json.sql
 CREATE OR REPLACE FUNCTION fn_plan_json(p_plan plans, p_version int) RETURNS jsonb
@@ -3182,6 +4749,56 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_plan_json IS 'A plan as answers show it, with what one of its versions grants.';
 
+-- database/functions/fn_plan_migrate.sql
+CREATE OR REPLACE FUNCTION fn_plan_migrate(p_plan plans, p_subscription_ids uuid[], p_when text, p_now timestamptz, p_dry_run boolean) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_subscription subscriptions;
+  v_at timestamptz;
+  v_reason text;
+  v_results jsonb := '[]';
+BEGIN
+  FOR v_subscription IN
+    SELECT (fn_subscription_at(s, p_now)).* FROM subscriptions s WHERE s.subscription_id = ANY (p_subscription_ids) ORDER BY s.subscription_id
+  LOOP
+    -- It may have changed or ended while its lock was waited for.
+    CONTINUE WHEN v_subscription.plan_id <> p_plan.plan_id OR v_subscription.plan_version >= p_plan.current_version OR v_subscription.end_at <= p_now;
+    v_at := fn_subscription_moment(v_subscription, p_when, p_now);
+    v_reason := CASE WHEN v_subscription.canceled_at IS NOT NULL THEN 'cancel_pending'
+                     WHEN v_subscription.pending_at IS NOT NULL THEN 'change_pending' END;
+    v_results := v_results || jsonb_build_object(
+      'subscription_id', v_subscription.subscription_id, 'account_id', fn_account_label(v_subscription.account_id),
+      'from_version', v_subscription.plan_version, 'to_version', p_plan.current_version,
+      'result', CASE WHEN v_reason IS NULL THEN 'migrated' ELSE 'skipped' END, 'reason', v_reason,
+      'effective_at', CASE WHEN v_reason IS NULL THEN fn_rfc3339(v_at) END);
+    IF v_reason IS NULL AND NOT p_dry_run THEN
+      PERFORM fn_subscription_switch(v_subscription, p_plan, p_plan.current_version, v_subscription.quantity, v_at, p_now);
+    END IF;
+  END LOOP;
+  RETURN v_results;
+END $$;
+COMMENT ON FUNCTION fn_plan_migrate IS
+'Moves subscriptions of a plan to its current version, and says of each what was done; of a dry run, what would be. What is about to change or to end is skipped. The caller holds their locks (fn_subscriptions_lock), unless it is a dry run.';
+
+-- database/functions/fn_plan_outdated.sql
+CREATE OR REPLACE FUNCTION fn_plan_outdated(p_plan plans, p_after uuid, p_now timestamptz, p_limit int) RETURNS uuid[]
+LANGUAGE sql STABLE AS $$
+  SELECT array_agg(o.subscription_id ORDER BY o.subscription_id) FROM (
+    (SELECT s.subscription_id FROM subscriptions s
+     WHERE s.namespace_id = p_plan.namespace_id AND s.plan_id = p_plan.plan_id AND s.subscription_id > p_after
+       AND s.plan_version < p_plan.current_version AND (s.pending_at IS NULL OR s.pending_at > p_now) AND (s.end_at IS NULL OR s.end_at > p_now)
+     ORDER BY s.subscription_id LIMIT p_limit)
+    UNION ALL
+    (SELECT s.subscription_id FROM subscriptions s
+     WHERE s.namespace_id = p_plan.namespace_id AND s.pending_plan_id = p_plan.plan_id AND s.subscription_id > p_after
+       AND s.pending_plan_version < p_plan.current_version AND s.pending_at <= p_now AND (s.end_at IS NULL OR s.end_at > p_now)
+     ORDER BY s.subscription_id LIMIT p_limit)
+    ORDER BY subscription_id LIMIT p_limit
+  ) o
+$$;
+COMMENT ON FUNCTION fn_plan_outdated IS
+'The next subscriptions of a plan, by their ids, that are on an older version than its current one and have not ended.';
+
 -- database/functions/fn_plan_templates.sql
 CREATE OR REPLACE FUNCTION fn_plan_templates(p_namespace_id text, p_plan_id text, p_version int) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
@@ -3189,7 +4806,8 @@ BEGIN
   RETURN (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'resource', t.resource_type_code, 'scope', t.resource_scope, 'limit_kind', t.limit_kind_code, 'quantity', fn_number(t.quantity_allowed),
-        'unit', t.unit_code, 'window', t.window_type_code, 'duration_days', t.duration_days, 'priority', t.priority)
+        'unit', t.unit_code, 'window', t.window_type_code, 'duration_days', t.duration_days, 'priority', t.priority,
+        'rollover_max_quantity', fn_number(t.rollover_max_quantity), 'rollover_percent', fn_number(t.rollover_percent))
       ORDER BY t.resource_type_code, t.priority, t.limit_kind_code, t.resource_scope, t.window_type_code), '[]')
     FROM plan_entitlement_templates t
     WHERE t.namespace_id = p_namespace_id AND t.plan_id = p_plan_id AND t.plan_version = p_version
@@ -3218,6 +4836,84 @@ END $$;
 COMMENT ON FUNCTION fn_provision_plan_entitlements IS
 'Subscribes an account to the current version of a plan from p_start on (default now) and gives the entitlements made. ME404 not_found, ME409 plan_not_active.';
 
+-- database/functions/fn_reconcile.sql
+CREATE OR REPLACE FUNCTION fn_reconcile(p_namespace_id text DEFAULT NULL, p_most int DEFAULT 500, p_most_entries int DEFAULT 100000) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_until timestamptz := clock_timestamp() + interval '1 second';
+  v_keys resource_state[] := fn_next_keys('reconcile', p_namespace_id, p_most + 1);
+  v_next resource_state := v_keys[p_most + 1];
+  v_key resource_state;
+  v_entries bigint;
+  v_entries_seen bigint := 0;
+  v_found jsonb;
+  v_seen int := 0;
+  v_compared int := 0;
+  v_differences jsonb := '[]';
+  v_too_large jsonb := '[]';
+BEGIN
+  FOREACH v_key IN ARRAY coalesce(v_keys[1:p_most], '{}') LOOP
+    SELECT count(*) INTO v_entries FROM (
+      SELECT FROM consumption_ledger l
+      WHERE l.account_id = v_key.account_id AND l.resource_type_code = v_key.resource_type_code LIMIT p_most_entries + 1
+    ) l;
+    IF v_seen > 0 AND (clock_timestamp() > v_until OR jsonb_array_length(v_differences) >= 100
+      OR v_entries_seen + v_entries > p_most_entries AND v_entries <= p_most_entries)
+    THEN
+      v_next := v_key;
+      EXIT;
+    END IF;
+    v_seen := v_seen + 1;
+    IF v_entries > p_most_entries THEN
+      -- Not to be compared within the time that a statement of the Worker has: select * from fn_differences(…) is.
+      v_too_large := v_too_large || jsonb_build_object('account_uuid', v_key.account_id, 'resource', v_key.resource_type_code);
+      CONTINUE;
+    END IF;
+    v_entries_seen := v_entries_seen + v_entries;
+    IF EXISTS (SELECT FROM fn_differences(v_key.account_id, v_key.resource_type_code)) THEN
+      -- Under the lock nobody is at work there.
+      PERFORM fn_lock_resource(v_key.account_id, v_key.resource_type_code, false);
+      SELECT coalesce(jsonb_agg(jsonb_build_object('law', d.law, 'account_uuid', v_key.account_id, 'resource', v_key.resource_type_code, 'subject', d.subject)), '[]')
+      INTO v_found FROM (SELECT * FROM fn_differences(v_key.account_id, v_key.resource_type_code) LIMIT 100) d;
+      v_differences := v_differences || v_found;
+    END IF;
+    v_compared := v_compared + 1;
+  END LOOP;
+  IF v_keys IS NOT NULL THEN
+    PERFORM fn_job_reached('reconcile', p_namespace_id, v_next);
+  END IF;
+  RETURN jsonb_build_object('job', 'reconcile', 'processed', v_compared, 'more', v_keys IS NULL OR v_next.account_id IS NOT NULL,
+    'differences', v_differences, 'too_large', v_too_large);
+END $$;
+COMMENT ON FUNCTION fn_reconcile IS
+'Compares counters with the ledger (fn_differences), of one namespace or (null) of all, and changes none: goes through at most p_most (account, resource) and p_most_entries entries from where it was last. processed: how many it compared; differences: what it found, confirmed under the lock of the resource; too_large: those with more than p_most_entries entries each, left out; more: there are (account, resource) left.';
+
+-- database/functions/fn_recorded_multiplier.sql
+CREATE OR REPLACE FUNCTION fn_recorded_multiplier(p_entitlement entitlements, p_window_start timestamptz, p_window_end timestamptz) RETURNS numeric
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  -- Its uses lie between its start and that of its successor: the first row that is looked at is one.
+  RETURN (
+    SELECT a.overage_multiplier FROM consumption_allocations a
+    WHERE a.bucket_id = p_entitlement.bucket_id AND a.entitlement_id = p_entitlement.entitlement_id
+      AND a.counted_at >= greatest(p_window_start, p_entitlement.effective_start)
+      AND a.counted_at < least(p_window_end, fn_handed_on_at(p_entitlement))
+    ORDER BY a.counted_at DESC, a.entry_id DESC LIMIT 1);
+END $$;
+COMMENT ON FUNCTION fn_recorded_multiplier IS 'The multiplier of an entitlement''s newest use in a window; null: there was none.';
+
+-- database/functions/fn_release_item.sql
+CREATE OR REPLACE FUNCTION fn_release_item(p_account_id uuid, p_resource_type_code text, p_item text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_account_namespace(p_account_id);
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
+BEGIN
+  PERFORM fn_item_release(v_namespace, p_account_id, p_account_id::text, v_type, p_item);
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION fn_release_item IS 'Gives a named item back. Errors as DELETE /v1/inventory/{resource}/{item}.';
+
 -- database/functions/fn_release_lease.sql
 CREATE OR REPLACE FUNCTION fn_release_lease(p_lease_id uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -3230,6 +4926,20 @@ BEGIN
   RETURN v_lease.lease_id IS NOT NULL;
 END $$;
 COMMENT ON FUNCTION fn_release_lease IS 'Gives a seat back; true also when it had ended before, false for an unknown lease.';
+
+-- database/functions/fn_release_reservation.sql
+CREATE OR REPLACE FUNCTION fn_release_reservation(p_reservation_id uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_held boolean := EXISTS (SELECT FROM reservations r WHERE r.reservation_id = p_reservation_id);
+BEGIN
+  IF v_held THEN
+    PERFORM fn_reservation_release(fn_reservation_locked(p_reservation_id));
+  END IF;
+  RETURN v_held;
+END $$;
+COMMENT ON FUNCTION fn_release_reservation IS
+'Frees what a reservation holds; true also when it had ended before, false for an unknown one. ME409 already_committed.';
 
 -- database/functions/fn_remember.sql
 CREATE OR REPLACE FUNCTION fn_remember(p_account_id uuid, p_key text, p_operation text, p_hash bytea, p_result jsonb, p_now timestamptz) RETURNS boolean
@@ -3274,6 +4984,39 @@ $$;
 COMMENT ON FUNCTION fn_request_hash IS
 'SHA-256 of what makes two requests the same for idempotency. Quantities come trimmed, times as fn_rfc3339.';
 
+-- database/functions/fn_require_rollover.sql
+CREATE OR REPLACE FUNCTION fn_require_rollover(p_window_class text, p_max_quantity numeric, p_percent numeric) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_param text := CASE WHEN p_percent IS NULL THEN 'rollover_max_quantity' ELSE 'rollover_percent' END;
+BEGIN
+  IF coalesce(p_max_quantity, p_percent) IS NOT NULL AND coalesce(p_window_class, '') NOT IN ('calendar', 'anchored') THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'rollover needs a window that resets: a calendar one, or one from an anchor', v_param);
+  END IF;
+  IF p_max_quantity IN ('NaN', 'Infinity') THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'rollover_max_quantity must be a number, or null for no bound', 'rollover_max_quantity');
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_require_rollover IS
+'ME400 invalid_parameter (rollover_percent, rollover_max_quantity) where rollover is given to what has no window that follows on another.';
+
+-- database/functions/fn_require_timezone.sql
+CREATE OR REPLACE FUNCTION fn_require_timezone(p_timezone text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  -- Postgres also takes abbreviations, which have no daylight saving, and rules such as FOO5: neither has a slash.
+  IF p_timezone IS NULL OR p_timezone ~ '^[A-Za-z]+(/[A-Za-z0-9_+-]+)+$' THEN
+    PERFORM now() AT TIME ZONE p_timezone;
+  ELSIF p_timezone <> 'UTC' AND NOT EXISTS (SELECT FROM pg_timezone_names n WHERE n.name = p_timezone) THEN
+    RAISE invalid_parameter_value;
+  END IF;
+  RETURN p_timezone;
+EXCEPTION WHEN invalid_parameter_value THEN
+  PERFORM fn_fail(400, 'invalid_parameter', 'timezone must be a name of the IANA database, such as Europe/Berlin', 'timezone');
+END $$;
+COMMENT ON FUNCTION fn_require_timezone IS
+'The timezone, if it is the name of one, or null. ME400 invalid_parameter (timezone).';
+
 -- database/functions/fn_require_unit.sql
 CREATE OR REPLACE FUNCTION fn_require_unit(p_namespace_id text, p_unit text, p_resource_unit text) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
@@ -3283,6 +5026,248 @@ BEGIN
   END IF;
 END $$;
 COMMENT ON FUNCTION fn_require_unit IS 'ME400 unit_mismatch unless the unit converts to the resource''s.';
+
+-- database/functions/fn_reservation_commit.sql
+CREATE OR REPLACE FUNCTION fn_reservation_commit(p_reservation reservations, p_account text, p_quantity numeric, p_metadata jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_quantity numeric := trim_scale(coalesce(p_quantity, p_reservation.quantity));
+  v_namespace namespaces;
+  v_timezone text;
+  v_now timestamptz;
+  v_at timestamptz;
+  v_status text;
+  v_item usage_item;
+  v_drawn record;
+  v_states entitlement_state[];
+  v_limits limit_state[];
+  v_entry consumption_ledger;
+BEGIN
+  SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = p_reservation.namespace_id;
+  v_now := fn_clock(v_namespace, clock_timestamp());
+  v_status := fn_reservation_status(p_reservation, v_now);
+  IF v_status = 'committed' THEN
+    IF p_reservation.committed_quantity <> v_quantity THEN
+      PERFORM fn_fail(409, 'already_committed',
+        format('the reservation was committed with the quantity %s', fn_number(p_reservation.committed_quantity)), 'quantity');
+    END IF;
+    RETURN jsonb_build_object('reservation', fn_reservation_json(p_reservation, p_account, v_now),
+      'entry', fn_entry(p_reservation.entry_id, p_account), 'state', p_reservation.committed_state, 'duplicate', true);
+  ELSIF v_status <> 'held' THEN
+    PERFORM fn_fail(410, 'reservation_' || v_status, format('the reservation is %s: it holds nothing any more', v_status));
+  END IF;
+  v_at := v_now;
+  IF v_quantity <> 0 THEN
+    v_item := fn_usage_item(v_namespace, fn_resource_type(v_namespace.namespace_id, p_reservation.resource_type_code),
+      p_reservation.account_id, p_reservation.resource_scope, v_quantity, NULL, p_reservation.idempotency_key, NULL, p_metadata, 'consume');
+    PERFORM fn_fail_with(v_item.error);
+    -- In the windows that it held: when one of them is over, at its last instant.
+    v_at := least(v_now, (
+      SELECT min(a.window_end) FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id
+    ) - interval '1 millisecond');
+  END IF;
+  SELECT a.timezone INTO v_timezone FROM accounts a WHERE a.account_id = p_reservation.account_id;
+  v_states := fn_entitlement_states(p_reservation.account_id, p_reservation.resource_type_code, p_reservation.resource_scope,
+    v_timezone, v_now, v_at, false);
+  v_limits := fn_limit_states(v_states, v_namespace.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, v_now);
+  IF v_quantity <> 0 THEN
+    v_item.occurred_at := v_at;
+    v_item.counted_at := v_at;
+    v_item.is_late := false;
+    v_drawn := fn_draw_held(v_item, p_reservation, v_states, v_limits);
+    v_entry := fn_write_usage(v_namespace.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, 'usage',
+      ARRAY[v_drawn.item], v_drawn.allocations, v_now);
+  END IF;
+  UPDATE reservations r SET end_status = 'committed', ended_at = v_at, entry_id = v_entry.entry_id, committed_quantity = v_quantity
+  WHERE r.reservation_id = p_reservation.reservation_id;
+  v_states := fn_entitlement_states(p_reservation.account_id, p_reservation.resource_type_code, p_reservation.resource_scope,
+    v_timezone, v_now, v_at, false);
+  UPDATE reservations r SET committed_state = fn_state_json(v_states, p_reservation.limit_kind_code)
+  WHERE r.reservation_id = p_reservation.reservation_id RETURNING r.* INTO p_reservation;
+  PERFORM fn_touch_resource(p_reservation.account_id, p_reservation.resource_type_code, v_now, p_reservation.limit_kind_code, v_states,
+    true, fn_exceeded(v_limits, p_reservation.limit_kind_code));
+  RETURN jsonb_build_object('reservation', fn_reservation_json(p_reservation, p_account, v_now),
+    'entry', CASE WHEN v_quantity <> 0 THEN fn_entry_json(v_entry, p_account, v_item.metadata) END,
+    'state', p_reservation.committed_state, 'duplicate', false);
+END $$;
+COMMENT ON FUNCTION fn_reservation_commit IS
+'Records what a reservation, locked by the caller, was used for (null: all that it held; 0: nothing), whatever the limits, and ends it: {reservation, entry, state, duplicate}. The use occurs now, or at the last instant of a window it held that is over. Errors: ME409 already_committed (with another quantity); ME410 reservation_released, reservation_expired; ME400 invalid_parameter (quantity).';
+
+-- database/functions/fn_reservation_create.sql
+CREATE OR REPLACE FUNCTION fn_reservation_create(
+  p_namespace namespaces, p_account_id uuid, p_account text, p_item usage_item, p_ttl_seconds int
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_now timestamptz;
+  v_timezone text;
+  v_suspended boolean;
+  v_result jsonb;
+  v_states entitlement_state[];
+  v_limits limit_state[];
+  v_verdicts limit_verdict[];
+  v_was_over boolean;
+  v_drawn record;
+  v_hold reservations;
+BEGIN
+  PERFORM fn_fail_with(p_item.error);
+  IF p_ttl_seconds IS NULL OR p_ttl_seconds NOT BETWEEN 1 AND 86400 THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'ttl_seconds must be from 1 to 86400', 'ttl_seconds');
+  END IF;
+  -- Without the row there is no entitlement: the denial is all there is to do, and it leaves nothing behind.
+  IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
+    -- The key may have been used on another resource.
+    PERFORM fn_replay(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash);
+    RETURN fn_decide(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope,
+      fn_now(p_namespace.namespace_id), NULL, p_item.quantity, 'consume') || '{"reservation":null,"duplicate":false}';
+  END IF;
+  SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended' INTO v_now, v_timezone, v_suspended
+  FROM namespaces n JOIN accounts a USING (namespace_id) WHERE a.account_id = p_account_id;
+  v_result := fn_replay(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash);
+  IF v_result IS NOT NULL THEN
+    RETURN v_result || jsonb_build_object('duplicate', true,
+      'reservation', (v_result -> 'reservation') || jsonb_build_object('account_id', p_account));
+  END IF;
+  v_states := fn_entitlement_states(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false);
+  v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
+  v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
+  IF NOT fn_allowed(v_verdicts) THEN
+    RETURN fn_decision(v_limits, v_verdicts, v_suspended, p_account_id, p_item.resource_type_code, p_item.resource_scope,
+      p_item.quantity, 'consume', v_now) || '{"reservation":null,"duplicate":false}';
+  END IF;
+  v_was_over := v_limits[v_verdicts[1].n].over > 0;
+  v_drawn := fn_draw(ARRAY[p_item], v_states, v_limits);
+  p_item := v_drawn.items[1];
+  -- Held instead of used.
+  FOR i IN 1 .. cardinality(v_states) LOOP
+    v_states[i].held := v_states[i].held + v_drawn.states[i].used - v_states[i].used;
+    v_states[i].overage := v_drawn.states[i].overage;
+  END LOOP;
+  v_hold.reservation_id := fn_uuid7();
+  v_hold.namespace_id := p_namespace.namespace_id;
+  v_hold.account_id := p_account_id;
+  v_hold.resource_type_code := p_item.resource_type_code;
+  v_hold.resource_scope := p_item.resource_scope;
+  v_hold.idempotency_key := p_item.idempotency_key;
+  v_hold.limit_kind_code := p_item.limit_kind_code;
+  v_hold.quantity := p_item.quantity;
+  v_hold.overage_quantity := p_item.overage_quantity;
+  v_hold.reserved_at := v_now;
+  v_hold.expires_at := v_now + make_interval(secs => p_ttl_seconds);
+  v_result := fn_decision(fn_limits_after(v_limits, v_states, p_item.limit_kind_code, v_now), v_verdicts, v_suspended,
+      p_account_id, p_item.resource_type_code, p_item.resource_scope, p_item.quantity, 'consume', v_now)
+    || jsonb_build_object('reservation', fn_reservation_json(v_hold, p_account, v_now));
+  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash, v_result, v_now);
+  INSERT INTO reservations SELECT v_hold.*;
+  INSERT INTO reservation_allocations (reservation_id, entitlement_id, draw_order, bucket_id, window_start, window_end,
+    included_quantity, overage_quantity)
+  SELECT v_hold.reservation_id, a.entitlement_id, a.ordinality, a.bucket_id, a.window_start, a.window_end, a.included_quantity, a.overage_quantity
+  FROM unnest(v_drawn.allocations) WITH ORDINALITY a;
+  -- A window that is held has begun: it keeps its bounds, whatever timezone the account moves to.
+  PERFORM fn_count_use(p_account_id, p_item.resource_type_code, a.bucket_id, a.window_start, a.window_end, 0, 0, 0, 0, 0)
+  FROM unnest(v_drawn.allocations) a;
+  PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_states,
+    v_was_over OR p_item.overage_quantity > 0, v_was_over);
+  RETURN v_result || '{"duplicate":false}';
+END $$;
+COMMENT ON FUNCTION fn_reservation_create IS
+'Holds a quantity for p_ttl_seconds, if a consume of it were allowed: the decision with the counts after it, reservation (null when denied) and duplicate. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict; ME400 invalid_parameter (quantity, ttl_seconds).';
+
+-- database/functions/fn_reservation_json.sql
+CREATE OR REPLACE FUNCTION fn_reservation_json(p_reservation reservations, p_account text, p_now timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object(
+    'reservation_id', p_reservation.reservation_id, 'account_id', p_account, 'resource', p_reservation.resource_type_code,
+    'scope', p_reservation.resource_scope, 'quantity', fn_number(p_reservation.quantity),
+    'status', fn_reservation_status(p_reservation, p_now),
+    'reserved_at', fn_rfc3339(p_reservation.reserved_at), 'expires_at', fn_rfc3339(p_reservation.expires_at),
+    'ended_at', fn_rfc3339(coalesce(p_reservation.ended_at, CASE WHEN p_reservation.expires_at <= p_now THEN p_reservation.expires_at END)),
+    'committed_quantity', fn_number(p_reservation.committed_quantity), 'entry_id', p_reservation.entry_id)
+$$;
+COMMENT ON FUNCTION fn_reservation_json IS 'A reservation as answers show it. p_account: the account as the caller writes it.';
+
+-- database/functions/fn_reservation_locked.sql
+CREATE OR REPLACE FUNCTION fn_reservation_locked(p_reservation_id uuid, p_namespace_id text DEFAULT NULL) RETURNS reservations
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_reservation reservations;
+BEGIN
+  SELECT r.* INTO v_reservation FROM reservations r
+  WHERE r.reservation_id = p_reservation_id AND (p_namespace_id IS NULL OR r.namespace_id = p_namespace_id);
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such reservation', 'reservation_id');
+  END IF;
+  PERFORM fn_lock_resource(v_reservation.account_id, v_reservation.resource_type_code, false);
+  SELECT r.* INTO v_reservation FROM reservations r WHERE r.reservation_id = p_reservation_id;
+  RETURN v_reservation;
+END $$;
+COMMENT ON FUNCTION fn_reservation_locked IS
+'A reservation (of a namespace, if one is given) as it stands once its resource is locked. ME404 not_found.';
+
+-- database/functions/fn_reservation_release.sql
+CREATE OR REPLACE FUNCTION fn_reservation_release(p_reservation reservations) RETURNS reservations
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_now timestamptz := fn_now(p_reservation.namespace_id);
+BEGIN
+  IF p_reservation.end_status = 'committed' THEN
+    PERFORM fn_fail(409, 'already_committed', 'the reservation is committed: reverse its entry to take the usage back');
+  END IF;
+  IF p_reservation.ended_at IS NULL THEN
+    UPDATE reservations r SET
+      end_status = CASE WHEN r.expires_at > v_now THEN 'released' ELSE 'expired' END, ended_at = least(r.expires_at, v_now)
+    WHERE r.reservation_id = p_reservation.reservation_id RETURNING r.* INTO p_reservation;
+    PERFORM fn_touch_resource(p_reservation.account_id, p_reservation.resource_type_code, v_now, '', NULL, false, false);
+  END IF;
+  RETURN p_reservation;
+END $$;
+COMMENT ON FUNCTION fn_reservation_release IS
+'Frees what a reservation, locked by the caller, holds; one that ended before stays as it ended. ME409 already_committed.';
+
+-- database/functions/fn_reservation_status.sql
+CREATE OR REPLACE FUNCTION fn_reservation_status(p_reservation reservations, p_now timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(p_reservation.end_status, CASE WHEN p_reservation.expires_at > p_now THEN 'held' ELSE 'expired' END)
+$$;
+COMMENT ON FUNCTION fn_reservation_status IS
+'held, committed, released or expired: past expires_at it is expired, whether or not a job has recorded that.';
+
+-- database/functions/fn_reservations_mark_expired.sql
+CREATE OR REPLACE FUNCTION fn_reservations_mark_expired(p_account_id uuid, p_resource text, p_now timestamptz) RETURNS int
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_ended int;
+BEGIN
+  UPDATE reservations r SET end_status = 'expired', ended_at = r.expires_at
+  WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at <= p_now;
+  GET DIAGNOSTICS v_ended = ROW_COUNT;
+  RETURN v_ended;
+END $$;
+COMMENT ON FUNCTION fn_reservations_mark_expired IS
+'Records that reservations of an (account, resource), locked by the caller, have ended at their expiry; changes no answer. Gives their number.';
+
+-- database/functions/fn_reserve.sql
+CREATE OR REPLACE FUNCTION fn_reserve(
+  p_idempotency_key text, p_account_id uuid, p_resource_type_code text, p_quantity numeric, p_ttl_seconds int, p_resource_scope text DEFAULT NULL
+) RETURNS TABLE (
+  granted boolean, reservation_id uuid, reason text, expires_at timestamptz,
+  quantity_limit numeric, used numeric, held numeric, remaining numeric
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_account_namespace(p_account_id);
+  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
+  v_result jsonb;
+BEGIN
+  v_result := fn_reservation_create(v_namespace, p_account_id, p_account_id::text,
+    fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, NULL, p_idempotency_key, NULL, NULL, 'consume'), p_ttl_seconds);
+  RETURN QUERY SELECT
+    (v_result ->> 'allowed')::boolean, (v_result -> 'reservation' ->> 'reservation_id')::uuid, v_result ->> 'reason',
+    (v_result -> 'reservation' ->> 'expires_at')::timestamptz,
+    (v_result ->> 'limit')::numeric, (v_result ->> 'used')::numeric, (v_result ->> 'held')::numeric, (v_result ->> 'remaining')::numeric;
+END $$;
+COMMENT ON FUNCTION fn_reserve IS
+'Holds a quantity for p_ttl_seconds, to be committed or released. granted false: reason says why, and nothing was written. Errors as POST /v1/reservations.';
 
 -- database/functions/fn_resource_json.sql
 CREATE OR REPLACE FUNCTION fn_resource_json(p_type resource_types) RETURNS jsonb
@@ -3308,6 +5293,141 @@ END $$;
 COMMENT ON FUNCTION fn_resource_type IS
 'The look-up row of a resource known to the namespace, its own before one of all namespaces. ME400 unknown_resource.';
 
+-- database/functions/fn_reversal_draw.sql
+CREATE OR REPLACE FUNCTION fn_reversal_draw(p_entry consumption_ledger, p_reversed numeric, p_quantity numeric) RETURNS usage_allocation[]
+LANGUAGE sql STABLE AS $$
+  WITH drawn AS (
+    SELECT a.entitlement_id, a.bucket_id, a.window_start, a.window_end, a.counted_at, a.draw_order,
+      a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier
+    FROM consumption_allocations a WHERE a.entry_id = p_entry.entry_id
+    UNION ALL
+    -- What drew on no window gives back by the same rule.
+    SELECT NULL, NULL, NULL, NULL, p_entry.counted_at, 1, p_entry.included_quantity, p_entry.overage_quantity, p_entry.excess_quantity, 0, 1
+    WHERE p_entry.limit_kind_code IS DISTINCT FROM 'cumulative'
+  ), line AS (
+    -- From where to where of each is given back, once those drawn after it are given back in full.
+    SELECT d.*, least(greatest(p_reversed - d.before, 0), d.quantity) AS since,
+      least(greatest(p_reversed + p_quantity - d.before, 0), d.quantity) AS until
+    FROM (
+      SELECT d.*, d.included_quantity + d.overage_quantity + d.excess_quantity AS quantity,
+        coalesce(sum(d.included_quantity + d.overage_quantity + d.excess_quantity)
+          OVER (ORDER BY d.draw_order DESC, d.entitlement_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+      FROM drawn d
+    ) d
+  ), part AS (
+    SELECT l.*, least(l.until, l.excess_quantity) - least(l.since, l.excess_quantity) AS excess,
+      least(greatest(l.until - l.excess_quantity, 0), l.overage_quantity) - least(greatest(l.since - l.excess_quantity, 0), l.overage_quantity) AS overage
+    FROM line l WHERE l.until > l.since
+  )
+  SELECT array_agg(ROW(1, NULL, p.entitlement_id, p.bucket_id, p.window_start, p.window_end, p.counted_at,
+    -(p.until - p.since - p.overage - p.excess), -p.overage, -p.excess,
+    -- Billed were the overage, or of an unlimited entitlement all of it, or nothing.
+    CASE p.billable_quantity
+      WHEN p.included_quantity + p.overage_quantity THEN -(p.until - p.since - p.excess)
+      WHEN p.overage_quantity THEN -p.overage
+      ELSE 0 END,
+    p.overage_multiplier)::usage_allocation ORDER BY p.draw_order DESC)
+  FROM part p
+$$;
+COMMENT ON FUNCTION fn_reversal_draw IS
+'What a reversal of p_quantity gives back of an entry of which p_reversed was given back before: last drawn first, and of each allocation first the excess, then the overage, then the included; negative, with the billing facts of the original. One allocation without an entitlement: the entry drew on no window.';
+
+-- database/functions/fn_reverse.sql
+CREATE OR REPLACE FUNCTION fn_reverse(
+  p_namespace namespaces, p_entry consumption_ledger, p_account text, p_key text, p_quantity numeric, p_reason text
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_hash bytea := fn_request_hash(p_entry.entry_id::text, trim_scale(p_quantity)::text);
+  v_now timestamptz;
+  v_timezone text;
+  v_result jsonb;
+  v_reversed numeric;
+  v_item usage_item;
+  v_states entitlement_state[];
+  v_was_over boolean;
+  v_kind text := CASE WHEN fn_moves_stock(p_entry.limit_kind_code) THEN 'inventory' ELSE p_entry.limit_kind_code END;
+  v_allocations usage_allocation[];
+  v_allocation usage_allocation;
+  v_closed boolean;
+  v_entry consumption_ledger;
+BEGIN
+  PERFORM fn_lock_resource(p_entry.account_id, p_entry.resource_type_code, true);
+  v_now := fn_now(p_namespace.namespace_id);
+  v_result := fn_replay(p_entry.account_id, p_key, 'reverse', v_hash);
+  IF v_result IS NOT NULL THEN
+    RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
+  END IF;
+  IF p_entry.entry_kind <> 'usage' OR p_entry.quantity < 0 THEN
+    PERFORM fn_fail(409, 'not_reversible',
+      'only recorded use can be reversed: meter again what was given back by mistake; named items are released');
+  END IF;
+  v_reversed := -coalesce((SELECT sum(l.quantity) FROM consumption_ledger l WHERE l.reverses_entry_id = p_entry.entry_id), 0);
+  IF p_quantity <= 0 OR scale(trim_scale(p_quantity)) > 6 THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'quantity must be above 0 and have at most 6 decimals', 'quantity');
+  ELSIF coalesce(p_quantity, 0) > p_entry.quantity - v_reversed OR v_reversed = p_entry.quantity THEN
+    PERFORM fn_fail(409, 'over_reversal', format('only %s of the entry is left', fn_number(p_entry.quantity - v_reversed)), 'quantity');
+  END IF;
+
+  v_item.entry_id := fn_uuid7();
+  v_item.idempotency_key := p_key;
+  v_item.account_id := p_entry.account_id;
+  v_item.resource_type_code := p_entry.resource_type_code;
+  v_item.resource_scope := p_entry.resource_scope;
+  v_item.limit_kind_code := p_entry.limit_kind_code;
+  v_item.unit_code := p_entry.unit_code;
+  v_item.original_unit_code := p_entry.unit_code;
+  v_item.quantity := -trim_scale(coalesce(p_quantity, p_entry.quantity - v_reversed));
+  v_item.original_quantity := v_item.quantity;
+  v_item.metadata := jsonb_strip_nulls(jsonb_build_object('reason', p_reason));
+  v_item.occurred_at := p_entry.occurred_at;
+  v_item.counted_at := p_entry.counted_at;
+  v_item.is_late := p_entry.is_late;
+  SELECT a.timezone INTO v_timezone FROM accounts a WHERE a.account_id = p_entry.account_id;
+  v_allocations := fn_reversal_draw(p_entry, v_reversed, -v_item.quantity);
+  SELECT sum(a.included_quantity), sum(a.overage_quantity), sum(a.excess_quantity)
+  INTO v_item.included_quantity, v_item.overage_quantity, v_item.excess_quantity FROM unnest(v_allocations) a;
+  IF p_entry.limit_kind_code IS DISTINCT FROM 'cumulative' THEN
+    v_allocations := '{}';
+  END IF;
+  IF v_kind = 'inventory' THEN
+    PERFORM fn_fail_with(fn_balance_error(p_entry.account_id, p_entry.resource_type_code, p_entry.resource_scope, v_item.quantity));
+  END IF;
+  v_closed := EXISTS (
+    SELECT FROM unnest(v_allocations) a
+    WHERE fn_window_closed(p_namespace, p_entry.account_id, p_entry.resource_type_code, a.bucket_id, a.window_end, v_now)
+  );
+  IF v_closed THEN
+    v_item.occurred_at := v_now;
+    v_item.counted_at := v_now;
+    v_item.is_late := true;
+  END IF;
+  FOR i IN 1 .. cardinality(v_allocations) LOOP
+    v_allocation := v_allocations[i];
+    v_allocation.entry_id := v_item.entry_id;
+    v_allocation.counted_at := v_item.counted_at;
+    IF v_closed THEN
+      SELECT w.window_start, w.window_end INTO v_allocation.window_start, v_allocation.window_end
+      FROM fn_window_now(p_namespace, p_entry.account_id, p_entry.resource_type_code, v_allocation.bucket_id, v_timezone, v_now) w;
+    END IF;
+    v_allocations[i] := v_allocation;
+  END LOOP;
+
+  v_states := fn_entitlement_states(p_entry.account_id, p_entry.resource_type_code, p_entry.resource_scope, v_timezone, v_now, v_now, false);
+  v_was_over := fn_exceeded(fn_limit_states(v_states, p_namespace.namespace_id, p_entry.account_id, p_entry.resource_type_code, v_now), v_kind);
+  v_states := CASE WHEN v_kind = 'inventory' THEN fn_give_back(v_states, v_item.quantity)
+    ELSE fn_states_credited(v_states, v_allocations, v_now) END;
+  v_result := jsonb_build_object('entry_id', v_item.entry_id,
+    'state', fn_state_json(v_states, coalesce(v_item.limit_kind_code, fn_draw_kind(v_states))));
+  PERFORM fn_remember(p_entry.account_id, p_key, 'reverse', v_hash, v_result, v_now);
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_entry.account_id, p_entry.resource_type_code, 'reversal', ARRAY[v_item], v_allocations, v_now,
+    p_entry.entry_id);
+  PERFORM fn_touch_resource(p_entry.account_id, p_entry.resource_type_code, v_now, v_kind, v_states, true, v_was_over);
+  RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, v_item.metadata), 'duplicate', false);
+END $$;
+COMMENT ON FUNCTION fn_reverse IS
+'Takes back an entry, or p_quantity of it (null: all that is left): {entry, state, duplicate}, the state as it is now. Counts when the original does; when one of the windows it gives back to is closed, it occurs now, is late, and is credited to the present windows of the same buckets. Locks the resource. Errors: ME409 idempotency_conflict, not_reversible, over_reversal, negative_balance; ME400 invalid_parameter (quantity).';
+
 -- database/functions/fn_rfc3339.sql
 CREATE OR REPLACE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
@@ -3330,12 +5450,13 @@ DECLARE
 BEGIN
   INSERT INTO usage_rollups AS r (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
   VALUES (p_account_id, p_resource, p_bucket_id, (p_counted_at AT TIME ZONE 'UTC')::date, p_quantity, p_overage,
-    array_fill(p_quantity, ARRAY[1], ARRAY[v_slot]), array_fill(p_overage, ARRAY[1], ARRAY[v_slot]))
+    array_fill(p_quantity, ARRAY[1], ARRAY[v_slot]), array_fill(nullif(p_overage, 0), ARRAY[1], ARRAY[v_slot]))
   ON CONFLICT (account_id, resource_type_code, bucket_id, day) DO UPDATE SET
     quantity = r.quantity + excluded.quantity,
     overage_quantity = r.overage_quantity + excluded.overage_quantity,
     quarters[v_slot] = coalesce(r.quarters[v_slot], 0) + p_quantity,
-    overage_quarters[v_slot] = coalesce(r.overage_quarters[v_slot], 0) + p_overage;
+    -- Mostly there is none: null takes no room.
+    overage_quarters[v_slot] = nullif(coalesce(r.overage_quarters[v_slot], 0) + p_overage, 0);
   RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_roll_up IS 'Adds a use to its quarter of an hour (1 to 96 of its UTC day), in its bucket.';
@@ -3345,7 +5466,7 @@ CREATE OR REPLACE FUNCTION fn_rolling_moves(
   p_states entitlement_state[], p_kind text, p_at timestamptz, OUT entering_at timestamptz, OUT leaving_at timestamptz
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  SELECT min(n.counted_at), min(o.counted_at + s.window_period) INTO entering_at, leaving_at
+  SELECT least(min(n.counted_at), min(b.counted_at + s.window_period)), min(o.counted_at + s.window_period) INTO entering_at, leaving_at
   FROM unnest(p_states) s
   LEFT JOIN LATERAL (
     SELECT a.counted_at FROM consumption_allocations a
@@ -3355,10 +5476,73 @@ BEGIN
     SELECT a.counted_at FROM consumption_allocations a
     WHERE a.bucket_id = s.bucket_id AND a.counted_at > p_at ORDER BY a.counted_at LIMIT 1
   ) n ON true
+  LEFT JOIN LATERAL (
+    SELECT a.counted_at FROM consumption_allocations a
+    WHERE a.bucket_id = s.bucket_id AND a.counted_at > s.rolling_since AND a.included_quantity + a.overage_quantity + a.excess_quantity < 0
+    ORDER BY a.counted_at LIMIT 1
+  ) b ON true
   WHERE s.limit_kind_code = p_kind AND s.rolling_since IS NOT NULL;
 END $$;
 COMMENT ON FUNCTION fn_rolling_moves IS
-'When a use dated ahead next comes into a rolling window, and when the oldest one next leaves it.';
+'When a use dated ahead next comes into a rolling window or what was given back leaves it, and when the oldest use next leaves it.';
+
+-- database/functions/fn_rollover.sql
+CREATE OR REPLACE FUNCTION fn_rollover(
+  p_state entitlement_state, p_account_id uuid, p_resource text, p_timezone text, p_now timestamptz, p_at timestamptz, p_as_of boolean
+) RETURNS numeric
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_previous_start timestamptz;
+  v_previous_end timestamptz;
+  v_terms record;
+  v_used numeric;
+BEGIN
+  SELECT b.window_start INTO v_previous_start
+  FROM fn_window_bounds(p_state.window_class, p_state.window_period, p_state.window_anchor, p_timezone,
+    p_state.window_start - interval '1 microsecond') b;
+  -- What the last of the bucket's entitlements granted when that window ended.
+  SELECT CASE WHEN t.entitlement_id IS NULL THEN e.limit_quantity ELSE t.limit_quantity END AS limit_quantity,
+         CASE WHEN t.entitlement_id IS NULL THEN e.rollover_limit ELSE t.rollover_limit END AS rollover_limit,
+         coalesce(CASE WHEN t.entitlement_id IS NULL THEN e.rollover_percent ELSE t.rollover_percent END, 100) AS rollover_percent
+  INTO v_terms
+  FROM entitlements e
+  LEFT JOIN LATERAL (
+    SELECT * FROM entitlement_terms t
+    WHERE t.entitlement_id = e.entitlement_id AND t.valid_until >= p_state.window_start ORDER BY t.valid_until LIMIT 1
+  ) t ON true
+  WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource AND e.bucket_id = p_state.bucket_id
+    AND e.effective_start < p_state.window_start AND coalesce(least(e.effective_end, e.revoked_at), 'infinity') > greatest(v_previous_start, e.effective_start)
+  ORDER BY e.effective_start DESC, e.created_at DESC, e.entitlement_id DESC LIMIT 1;
+  IF v_terms.limit_quantity IS NULL OR v_terms.rollover_limit IS NULL THEN
+    RETURN 0;
+  END IF;
+  -- A window that was begun in another timezone may have ended a little before this one's start.
+  SELECT w.window_end, w.used INTO v_previous_end, v_used FROM entitlement_windows w
+  WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource AND w.bucket_id = p_state.bucket_id
+    AND w.window_end <= p_state.window_start AND w.window_end > p_state.window_start - (p_state.window_start - v_previous_start) / 2
+  ORDER BY w.window_end DESC LIMIT 1;
+  v_used := coalesce(v_used, 0);
+  IF p_as_of THEN
+    -- What was given back after p_at was still used then.
+    v_used := v_used - coalesce((
+      SELECT sum(a.included_quantity + a.overage_quantity + a.excess_quantity)
+      FROM consumption_ledger l JOIN consumption_allocations a USING (entry_id)
+      WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.entry_kind = 'reversal' AND l.recorded_at > p_at
+        AND a.bucket_id = p_state.bucket_id AND a.window_end = v_previous_end), 0);
+  END IF;
+  -- What is held there counts as spent: its commit must not take back what was rolled over.
+  v_used := greatest(v_used, 0) + coalesce((
+    SELECT sum(a.included_quantity + a.overage_quantity)
+    FROM reservations r JOIN reservation_allocations a USING (reservation_id)
+    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND a.bucket_id = p_state.bucket_id
+      AND a.window_end <= p_state.window_start AND a.window_end > p_state.window_start - (p_state.window_start - v_previous_start) / 2
+      AND CASE WHEN p_as_of
+        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at)
+        ELSE r.ended_at IS NULL AND r.expires_at > p_now END), 0);
+  RETURN least(v_terms.rollover_limit, trunc(greatest(v_terms.limit_quantity - v_used, 0) * v_terms.rollover_percent / 100, 6));
+END $$;
+COMMENT ON FUNCTION fn_rollover IS
+'How much of what the window before left unused is added to the limit of a state''s window: the percentage of it, rounded down to 6 decimals, at most the maximum, by the terms that held when that window ended. Only from that one window, and only of its own limit: what had been rolled into it is used last and lapses, so nothing rolls twice. 0 when the bucket had no entitlement in force in it, or an unlimited one. Once it is closed nothing can change it.';
 
 -- database/functions/fn_rule_json.sql
 CREATE OR REPLACE FUNCTION fn_rule_json(p_rule control_rules) RETURNS jsonb
@@ -3471,6 +5655,7 @@ BEGIN
   RETURN jsonb_build_object(
     'account_id', p_account_id, 'namespace', p_namespace.namespace_id, 'resource', p_resource, 'scope', p_scope,
     'config_version', p_namespace.config_version, 'key_version', p_key_version,
+    'clock_offset_ms', fn_clock_offset_ms(p_namespace),
     'as_of', fn_rfc3339(p_at),
     'valid_until', fn_rfc3339(least(v_narrows, v_start_at)),
     'improves_at', fn_rfc3339(least(v_widens, v_start_at)),
@@ -3496,6 +5681,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_state_json IS
 'What the covering entitlements of one kind add up to: {limit, used, held, remaining}, null for unlimited, zeros where there is none.';
+
+-- database/functions/fn_states_credited.sql
+CREATE OR REPLACE FUNCTION fn_states_credited(p_states entitlement_state[], p_allocations usage_allocation[], p_now timestamptz) RETURNS entitlement_state[]
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  v_state entitlement_state;
+  v_allocation usage_allocation;
+BEGIN
+  FOR i IN 1 .. cardinality(p_states) LOOP
+    v_state := p_states[i];
+    FOREACH v_allocation IN ARRAY p_allocations LOOP
+      CONTINUE WHEN v_allocation.bucket_id <> v_state.bucket_id
+        OR CASE WHEN v_state.rolling_since IS NULL THEN v_allocation.window_end <> v_state.window_end
+          ELSE v_allocation.counted_at <= v_state.rolling_since OR v_allocation.counted_at > p_now END;
+      v_state.used := v_state.used + v_allocation.included_quantity + v_allocation.overage_quantity + v_allocation.excess_quantity;
+      v_state.overage := v_state.overage + v_allocation.overage_quantity;
+    END LOOP;
+    p_states[i] := v_state;
+  END LOOP;
+  RETURN p_states;
+END $$;
+COMMENT ON FUNCTION fn_states_credited IS 'The states of cumulative entitlements after a reversal: what it gave back counts in the windows that they show.';
 
 -- database/functions/fn_states_for_use.sql
 CREATE OR REPLACE FUNCTION fn_states_for_use(
@@ -3544,11 +5751,7 @@ DECLARE
 BEGIN
   FOR v_held IN
     SELECT a.bucket_id, a.window_end, sum(a.included_quantity + a.overage_quantity) AS quantity, sum(a.overage_quantity) AS overage
-    FROM reservations r JOIN reservation_allocations a USING (reservation_id)
-    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
-      AND CASE WHEN p_as_of
-        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at)
-        ELSE r.ended_at IS NULL AND r.expires_at > p_now END
+    FROM fn_live_holds(p_account_id, p_resource, p_now, p_at, p_as_of) r JOIN reservation_allocations a USING (reservation_id)
     GROUP BY a.bucket_id, a.window_end
   LOOP
     FOR i IN 1 .. cardinality(p_states) LOOP
@@ -3562,6 +5765,23 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_states_with_holds IS 'Adds what live reservations hold of each window: the sum of their allocations, never stored.';
 
+-- database/functions/fn_states_with_rollover.sql
+CREATE OR REPLACE FUNCTION fn_states_with_rollover(
+  p_states entitlement_state[], p_account_id uuid, p_resource text, p_timezone text, p_now timestamptz, p_at timestamptz, p_as_of boolean
+) RETURNS entitlement_state[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  FOR i IN 1 .. cardinality(p_states) LOOP
+    CONTINUE WHEN p_states[i].window_class IS NULL OR p_states[i].window_class NOT IN ('calendar', 'anchored')
+      OR NOT EXISTS (SELECT FROM entitlements e WHERE e.entitlement_id = p_states[i].entitlement_id AND e.rollover_limit IS NOT NULL);
+    p_states[i].quantity_limit := p_states[i].quantity_limit
+      + fn_rollover(p_states[i], p_account_id, p_resource, p_timezone, p_now, p_at, p_as_of);
+  END LOOP;
+  RETURN p_states;
+END $$;
+COMMENT ON FUNCTION fn_states_with_rollover IS
+'Adds to the limits what the window before left unused, of the entitlements that have rollover.';
+
 -- database/functions/fn_states_with_sums.sql
 CREATE OR REPLACE FUNCTION fn_states_with_sums(
   p_states entitlement_state[], p_account_id uuid, p_resource text, p_edge timestamptz, p_as_of boolean
@@ -3573,17 +5793,16 @@ BEGIN
   FOR i IN 1 .. cardinality(p_states) LOOP
     v_state := p_states[i];
     CONTINUE WHEN v_state.window_class IS NULL OR (v_state.rolling_since IS NULL AND NOT p_as_of);
-    SELECT u.quantity, u.overage INTO v_state.used, v_state.overage
+    SELECT u.quantity, greatest(u.overage, 0) INTO v_state.used, v_state.overage
     FROM fn_bucket_usage_at(p_account_id, p_resource, v_state.bucket_id,
       -- A window's start is inclusive, that of a rolling one is not.
       coalesce(v_state.rolling_since, v_state.window_start - interval '1 microsecond'), p_edge, p_as_of) u;
-    IF v_state.rolling_since IS NULL THEN
-      v_state.used := v_state.used + coalesce((
-        SELECT w.carried FROM entitlement_windows w
-        WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
-          AND w.window_end = v_state.window_end AND w.bucket_id = v_state.bucket_id
-      ), 0);
-    END IF;
+    -- What was carried into a rolling window leaves it with the month that bills it.
+    v_state.used := v_state.used + coalesce((
+      SELECT w.carried FROM entitlement_windows w
+      WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
+        AND w.window_end = v_state.window_end AND w.bucket_id = v_state.bucket_id
+    ), 0);
     p_states[i] := v_state;
   END LOOP;
   RETURN p_states;
@@ -3620,19 +5839,19 @@ COMMENT ON FUNCTION fn_states_with_windows IS 'Fills in the windows that have no
 
 -- database/functions/fn_stock_counts.sql
 CREATE OR REPLACE FUNCTION fn_stock_counts(p_account_id uuid, p_resource text, p_at timestamptz, p_as_of boolean, p_kinds text[])
-RETURNS TABLE (limit_kind_code text, resource_scope text, quantity numeric)
+RETURNS TABLE (limit_kind_code text, resource_scope text, quantity numeric, is_held boolean)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   IF 'concurrency' = ANY (p_kinds) THEN
     RETURN QUERY
-    SELECT 'concurrency', l.resource_scope, sum(l.units)::numeric
+    SELECT 'concurrency', l.resource_scope, sum(l.units)::numeric, false
     FROM concurrency_leases l
     WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource
       AND l.ended_at IS NULL AND l.expires_at > p_at AND l.acquired_at <= p_at
     GROUP BY l.resource_scope;
     IF p_as_of THEN
       RETURN QUERY
-      SELECT 'concurrency', l.resource_scope, sum(l.units)::numeric
+      SELECT 'concurrency', l.resource_scope, sum(l.units)::numeric, false
       FROM concurrency_leases l
       WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource
         AND l.ended_at > p_at AND l.expires_at > p_at AND l.acquired_at <= p_at
@@ -3642,21 +5861,26 @@ BEGIN
   IF 'inventory' = ANY (p_kinds) THEN
     IF p_as_of THEN
       RETURN QUERY
-      SELECT 'inventory', l.resource_scope, sum(l.quantity)
+      SELECT 'inventory', l.resource_scope, sum(l.quantity), false
       FROM consumption_ledger l
       WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND fn_moves_stock(l.limit_kind_code)
         AND l.counted_at <= p_at AND (l.entry_kind <> 'reversal' OR l.recorded_at <= p_at)
       GROUP BY l.resource_scope;
     ELSE
       RETURN QUERY
-      SELECT 'inventory', nullif(t.resource_scope, ''), t.quantity
+      SELECT 'inventory', nullif(t.resource_scope, ''), t.quantity, false
       FROM inventory_totals t
       WHERE t.account_id = p_account_id AND t.resource_type_code = p_resource;
     END IF;
+    RETURN QUERY
+    SELECT 'inventory', r.resource_scope, sum(r.quantity), true
+    FROM fn_live_holds(p_account_id, p_resource, p_at, p_at, p_as_of) r
+    WHERE r.limit_kind_code = 'inventory'
+    GROUP BY r.resource_scope;
   END IF;
 END $$;
 COMMENT ON FUNCTION fn_stock_counts IS
-'Live leases and owned items of an (account, resource) per scope: as they stand, or with p_as_of as they stood at p_at. A lease is live while expires_at > p_at.';
+'Live leases, and items owned and held, of an (account, resource) per scope: as they stand, or with p_as_of as they stood at p_at. A lease is live while expires_at > p_at.';
 
 -- database/functions/fn_store_details.sql
 CREATE OR REPLACE FUNCTION fn_store_details(p_entry_id uuid, p_metadata jsonb) RETURNS bytea
@@ -3665,7 +5889,7 @@ DECLARE
   v_salt bytea := gen_random_bytes(16);
 BEGIN
   INSERT INTO ledger_details (entry_id, metadata, salt) VALUES (p_entry_id, p_metadata, v_salt);
-  RETURN digest(v_salt || convert_to(p_metadata::text, 'UTF8'), 'sha256');
+  RETURN fn_details_hash(v_salt, p_metadata);
 END $$;
 COMMENT ON FUNCTION fn_store_details IS
 'Keeps an entry''s personal strings outside the ledger; gives the salted SHA-256 that the ledger holds in their place, so that they can be erased.';
@@ -3680,7 +5904,7 @@ DECLARE
   v_templates plan_entitlement_templates[];
   v_now timestamptz;
   v_result jsonb;
-  v_subscription_id uuid := fn_uuid7();
+  v_subscription subscriptions;
   v_start timestamptz;
   v_end timestamptz;
   v_hash bytea := fn_request_hash(p_plan_id, trim_scale(p_quantity)::text, fn_rfc3339(p_start));
@@ -3708,24 +5932,22 @@ BEGIN
   IF v_plan.status <> 'active' THEN
     PERFORM fn_fail(409, 'plan_not_active', format('plan %s is %s: it takes no new subscriptions', to_json(p_plan_id), v_plan.status), 'plan_id');
   END IF;
-  v_result := jsonb_build_object('subscription_id', v_subscription_id);
+  v_result := jsonb_build_object('subscription_id', fn_uuid7());
   IF p_idempotency_key IS NOT NULL THEN
     PERFORM fn_remember(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_result, v_now);
   END IF;
   v_start := date_trunc('milliseconds', coalesce(p_start, v_now));
   v_end := CASE WHEN v_plan.is_trial THEN v_start + make_interval(days => v_plan.trial_days) END;
-  INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor, created_at)
-  VALUES (v_subscription_id, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity, v_start, v_end, v_start, v_now);
-  INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
-    window_type_code, priority, effective_start, effective_end, source_type, plan_id, plan_version, subscription_id, created_at)
-  SELECT fn_uuid7(), p_account_id, t.resource_type_code, t.resource_scope, t.limit_kind_code, trim_scale(round(t.quantity_allowed * p_quantity, 6)), t.unit_code,
-    t.window_type_code, t.priority, v_start, least(v_start + make_interval(days => t.duration_days), v_end),
-    'plan', v_plan.plan_id, v_plan.current_version, v_subscription_id, v_now
-  FROM unnest(v_templates) t;
+  INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor,
+    created_at, plan_start, trial_end)
+  VALUES ((v_result ->> 'subscription_id')::uuid, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity,
+    v_start, v_end, v_start, v_now, v_start, v_end)
+  RETURNING * INTO v_subscription;
+  PERFORM fn_plan_grant(v_subscription, v_start, v_now, '{}');
   RETURN v_result || jsonb_build_object('duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_subscribe IS
-'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. Quantities are multiplied by p_quantity, half up to 6 decimals; a trial ends after its trial_days, a template after its duration_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';
+'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. What it grants: fn_plan_grant; a trial ends after its trial_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';
 
 -- database/functions/fn_subscription_answer.sql
 CREATE OR REPLACE FUNCTION fn_subscription_answer(p_subscription_id uuid, p_account text, p_now timestamptz) RETURNS jsonb
@@ -3737,24 +5959,224 @@ BEGIN
       'entitlements', coalesce((
         SELECT jsonb_agg(fn_entitlement_json(e, p_account, p_now) ORDER BY e.entitlement_id)
         FROM entitlements e WHERE e.subscription_id = s.subscription_id
+          AND coalesce(least(e.effective_end, e.revoked_at), 'infinity') > least(p_now, s.end_at - interval '1 microsecond')
       ), '[]'))
     FROM subscriptions s WHERE s.subscription_id = p_subscription_id
   );
 END $$;
-COMMENT ON FUNCTION fn_subscription_answer IS 'A subscription with its entitlements, as answers show them.';
+COMMENT ON FUNCTION fn_subscription_answer IS
+'A subscription with its entitlements, in force or to come, as answers show them; when it has ended, those that ended with it.';
+
+-- database/functions/fn_subscription_at.sql
+CREATE OR REPLACE FUNCTION fn_subscription_at(p_subscription subscriptions, p_at timestamptz) RETURNS subscriptions
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF p_subscription.pending_at <= p_at THEN
+    IF p_subscription.pending_plan_id <> p_subscription.plan_id THEN
+      p_subscription.plan_start := p_subscription.pending_at;
+    END IF;
+    p_subscription.plan_id := p_subscription.pending_plan_id;
+    p_subscription.plan_version := p_subscription.pending_plan_version;
+    p_subscription.quantity := p_subscription.pending_quantity;
+    p_subscription.trial_end := p_subscription.end_at;
+    p_subscription.pending_at := NULL;
+    p_subscription.pending_plan_id := NULL;
+    p_subscription.pending_plan_version := NULL;
+    p_subscription.pending_quantity := NULL;
+    p_subscription.cut_ends := '{}';
+  END IF;
+  RETURN p_subscription;
+END $$;
+COMMENT ON FUNCTION fn_subscription_at IS 'A subscription as it stands at an instant: a pending change counts from its time on, whether or not anything has run.';
+
+-- database/functions/fn_subscription_change.sql
+CREATE OR REPLACE FUNCTION fn_subscription_change(
+  p_namespace namespaces, p_account_id uuid, p_subscription_id uuid, p_operation text, p_plan_id text, p_quantity numeric, p_when text, p_idempotency_key text
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_subscription subscriptions;
+  v_plan plans;
+  v_now timestamptz;
+  v_at timestamptz;
+  v_version int;
+  v_result jsonb := jsonb_build_object('subscription_id', p_subscription_id);
+  v_hash bytea := fn_request_hash(p_subscription_id::text, p_plan_id, trim_scale(p_quantity)::text, p_when);
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM subscriptions s
+    WHERE s.subscription_id = p_subscription_id AND s.account_id = p_account_id AND s.namespace_id = p_namespace.namespace_id
+  ) THEN
+    PERFORM fn_fail(404, 'not_found', 'the account has no such subscription', 'subscription_id');
+  END IF;
+  PERFORM fn_subscriptions_lock(ARRAY[p_subscription_id], p_plan_id);
+  v_now := fn_now(p_namespace.namespace_id);
+  IF p_idempotency_key IS NOT NULL THEN
+    IF fn_replay(p_account_id, p_idempotency_key, p_operation, v_hash) IS NOT NULL THEN
+      RETURN v_result || '{"duplicate":true}';
+    END IF;
+    PERFORM fn_remember(p_account_id, p_idempotency_key, p_operation, v_hash, v_result, v_now);
+  END IF;
+  SELECT (fn_subscription_at(s, v_now)).* INTO v_subscription FROM subscriptions s WHERE s.subscription_id = p_subscription_id;
+  v_at := fn_subscription_moment(v_subscription, p_when, v_now);
+  v_result := v_result || '{"duplicate":false}';
+  IF p_operation = 'cancel' THEN
+    IF p_when = 'now' THEN
+      v_at := v_now;
+    END IF;
+    IF v_subscription.end_at <= v_now OR (v_subscription.canceled_at IS NOT NULL AND v_subscription.end_at <= v_at) THEN
+      RETURN v_result;
+    END IF;
+    PERFORM fn_subscription_switch(v_subscription, NULL, NULL, NULL, v_at, v_now);
+    RETURN v_result;
+  END IF;
+
+  IF v_subscription.end_at <= v_now THEN
+    PERFORM fn_fail(409, 'subscription_ended', 'the subscription has ended: what follows is a new one', 'subscription_id');
+  END IF;
+  SELECT p.* INTO v_plan FROM plans p
+  WHERE p.namespace_id = p_namespace.namespace_id AND p.plan_id = coalesce(p_plan_id, v_subscription.plan_id);
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', format('there is no plan %s', to_json(p_plan_id)), 'plan_id');
+  END IF;
+  IF p_operation = 'migrate' THEN
+    IF v_plan.status = 'draft' THEN
+      PERFORM fn_fail(409, 'plan_not_active', format('plan %s is draft: nobody is moved to its newest version yet', to_json(v_plan.plan_id)), 'subscription_id');
+    END IF;
+    IF v_subscription.pending_at IS NOT NULL OR v_subscription.canceled_at IS NOT NULL THEN
+      PERFORM fn_fail(409, 'change_pending', 'the subscription is about to change or to end: change or cancel it instead', 'subscription_id');
+    END IF;
+    v_version := v_plan.current_version;
+    IF v_version = v_subscription.plan_version THEN
+      RETURN v_result;
+    END IF;
+  ELSIF v_plan.plan_id = v_subscription.plan_id THEN
+    -- Who is on a plan stays on its version, and may go on with it whatever has become of it.
+    v_version := v_subscription.plan_version;
+  ELSIF v_plan.status <> 'active' THEN
+    PERFORM fn_fail(409, 'plan_not_active', format('plan %s is %s: it takes no new subscriptions', to_json(p_plan_id), v_plan.status), 'plan_id');
+  ELSE
+    v_version := v_plan.current_version;
+  END IF;
+  PERFORM fn_subscription_switch(v_subscription, v_plan, v_version, coalesce(p_quantity, v_subscription.quantity), v_at, v_now);
+  RETURN v_result;
+END $$;
+COMMENT ON FUNCTION fn_subscription_change IS
+'Changes a subscription''s plan or quantity, cancels it or moves it to its plan''s newest version (p_operation: change, cancel, migrate), now or at the period''s end: {subscription_id, duplicate}. A change or cancel replaces whatever was pending, a pending cancel too; to the plan it is on a subscription keeps its version. Canceling what has ended, or is to end by then, changes nothing. Locks the subscription, then its resources. ME404 not_found, ME409 subscription_ended, plan_not_active, change_pending, idempotency_conflict.';
 
 -- database/functions/fn_subscription_json.sql
 CREATE OR REPLACE FUNCTION fn_subscription_json(p_subscription subscriptions, p_account text, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object(
-    'subscription_id', p_subscription.subscription_id, 'account_id', p_account, 'plan_id', p_subscription.plan_id,
-    'plan_version', p_subscription.plan_version, 'quantity', fn_number(p_subscription.quantity),
-    'status', CASE WHEN p_subscription.end_at <= p_now THEN CASE WHEN p_subscription.canceled_at IS NULL THEN 'expired' ELSE 'canceled' END
-                   WHEN p_subscription.start_at > p_now THEN 'scheduled' ELSE 'active' END,
-    'start_at', fn_rfc3339(p_subscription.start_at), 'end_at', fn_rfc3339(p_subscription.end_at),
-    'billing_anchor', fn_rfc3339(p_subscription.billing_anchor), 'created_at', fn_rfc3339(p_subscription.created_at))
+    'subscription_id', s.subscription_id, 'account_id', p_account, 'plan_id', s.plan_id,
+    'plan_version', s.plan_version, 'quantity', fn_number(s.quantity),
+    'status', CASE WHEN s.end_at <= p_now THEN CASE WHEN s.canceled_at IS NULL THEN 'expired' ELSE 'canceled' END
+                   WHEN s.start_at > p_now THEN 'scheduled' ELSE 'active' END,
+    'start_at', fn_rfc3339(s.start_at), 'end_at', fn_rfc3339(s.end_at), 'canceled_at', fn_rfc3339(s.canceled_at),
+    'pending_change', CASE WHEN s.pending_at IS NOT NULL THEN jsonb_build_object(
+      'plan_id', s.pending_plan_id, 'plan_version', s.pending_plan_version, 'quantity', fn_number(s.pending_quantity),
+      'at', fn_rfc3339(s.pending_at)) END,
+    'billing_anchor', fn_rfc3339(s.billing_anchor), 'created_at', fn_rfc3339(s.created_at))
+  FROM fn_subscription_at(p_subscription, p_now) s
 $$;
 COMMENT ON FUNCTION fn_subscription_json IS 'A subscription as answers show it.';
+
+-- database/functions/fn_subscription_moment.sql
+CREATE OR REPLACE FUNCTION fn_subscription_moment(p_subscription subscriptions, p_when text, p_now timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_from timestamptz := greatest(p_now, p_subscription.start_at);
+BEGIN
+  RETURN CASE WHEN p_when = 'period_end' THEN least(p_subscription.trial_end, (
+    SELECT b.window_end FROM fn_window_bounds('anchored', interval '1 month', p_subscription.billing_anchor, 'UTC', v_from) b
+  )) ELSE v_from END;
+END $$;
+COMMENT ON FUNCTION fn_subscription_moment IS
+'The instant that "now" or "period_end" means for a subscription: the end of its billing period (month by month from the anchor), or of its trial if that comes first. Before its start, now is its start.';
+
+-- database/functions/fn_subscription_switch.sql
+CREATE OR REPLACE FUNCTION fn_subscription_switch(
+  p_subscription subscriptions, p_plan plans, p_version int, p_quantity numeric, p_at timestamptz, p_now timestamptz
+) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_next subscriptions := p_subscription;
+  v_replaced entitlements[];
+  v_is_pending boolean := p_at > greatest(p_now, p_subscription.start_at);
+BEGIN
+  -- What was pending is off: what it would have granted never begins, what it would have cut short goes on.
+  UPDATE entitlements e SET revoked_at = p_now
+  WHERE e.subscription_id = p_subscription.subscription_id AND e.effective_start >= p_subscription.pending_at AND e.revoked_at IS NULL;
+  UPDATE entitlements e SET effective_end = (p_subscription.cut_ends ->> e.entitlement_id::text)::timestamptz
+  WHERE e.subscription_id = p_subscription.subscription_id AND p_subscription.cut_ends ? e.entitlement_id::text
+    AND e.effective_end = coalesce(p_subscription.pending_at, p_subscription.end_at);
+
+  SELECT coalesce(array_agg(e), '{}'), coalesce(jsonb_object_agg(e.entitlement_id, e.effective_end), '{}')
+  INTO v_replaced, v_next.cut_ends
+  FROM entitlements e
+  WHERE e.subscription_id = p_subscription.subscription_id AND e.revoked_at IS NULL AND (e.effective_end IS NULL OR e.effective_end >= p_at);
+  UPDATE entitlements e SET
+    effective_end = CASE WHEN e.effective_start < p_at THEN p_at ELSE e.effective_end END,
+    revoked_at = CASE WHEN e.effective_start < p_at THEN e.revoked_at ELSE p_now END
+  WHERE e.entitlement_id IN (SELECT r.entitlement_id FROM unnest(v_replaced) r);
+
+  IF p_plan.plan_id IS NULL THEN
+    UPDATE subscriptions s SET
+      plan_id = v_next.plan_id, plan_version = v_next.plan_version, quantity = v_next.quantity, plan_start = v_next.plan_start,
+      trial_end = v_next.trial_end, end_at = p_at, canceled_at = p_now, cut_ends = v_next.cut_ends,
+      pending_at = NULL, pending_plan_id = NULL, pending_plan_version = NULL, pending_quantity = NULL
+    WHERE s.subscription_id = p_subscription.subscription_id;
+    RETURN;
+  END IF;
+
+  IF p_plan.plan_id <> p_subscription.plan_id THEN
+    v_next.plan_start := p_at;
+    v_next.trial_end := CASE WHEN p_plan.is_trial THEN p_at + make_interval(days => p_plan.trial_days) END;
+  END IF;
+  v_next.plan_id := p_plan.plan_id;
+  v_next.plan_version := p_version;
+  v_next.quantity := p_quantity;
+  PERFORM fn_plan_grant(v_next, p_at, p_now, v_replaced);
+  IF p_at <= p_now THEN
+    PERFORM fn_carry_usage(v_next, v_replaced, p_now);
+  END IF;
+  IF v_is_pending THEN
+    UPDATE subscriptions s SET
+      plan_id = p_subscription.plan_id, plan_version = p_subscription.plan_version, quantity = p_subscription.quantity,
+      plan_start = p_subscription.plan_start, trial_end = p_subscription.trial_end,
+      end_at = v_next.trial_end, canceled_at = NULL, cut_ends = v_next.cut_ends,
+      pending_at = p_at, pending_plan_id = v_next.plan_id, pending_plan_version = v_next.plan_version, pending_quantity = v_next.quantity
+    WHERE s.subscription_id = p_subscription.subscription_id;
+  ELSE
+    UPDATE subscriptions s SET
+      plan_id = v_next.plan_id, plan_version = v_next.plan_version, quantity = v_next.quantity, plan_start = v_next.plan_start,
+      trial_end = v_next.trial_end, end_at = v_next.trial_end, canceled_at = NULL, cut_ends = '{}',
+      pending_at = NULL, pending_plan_id = NULL, pending_plan_version = NULL, pending_quantity = NULL
+    WHERE s.subscription_id = p_subscription.subscription_id;
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_subscription_switch IS
+'Puts a plan version (no plan: nothing, a cancel) in the place of what a subscription grants, from p_at on; what lies ahead is written as dates now, and needs no job. Replaces whatever was pending. p_subscription: as of now (fn_subscription_at), its locks held (fn_subscriptions_lock).';
+
+-- database/functions/fn_subscriptions_lock.sql
+CREATE OR REPLACE FUNCTION fn_subscriptions_lock(p_subscription_ids uuid[], p_plan_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  -- Their own rows first, so that what they hold stands still while its locks are taken.
+  PERFORM FROM subscriptions s WHERE s.subscription_id = ANY (p_subscription_ids) ORDER BY s.subscription_id FOR UPDATE;
+  PERFORM fn_bump_resources((
+    SELECT array_agg(jsonb_populate_record(NULL::resource_state, jsonb_build_object('account_id', k.account_id, 'resource_type_code', k.resource_type_code)))
+    FROM (
+      SELECT e.account_id, e.resource_type_code FROM entitlements e WHERE e.subscription_id = ANY (p_subscription_ids)
+      UNION
+      SELECT s.account_id, t.resource_type_code FROM subscriptions s
+      JOIN plan_entitlement_templates t ON t.namespace_id = s.namespace_id AND t.plan_id IN (p_plan_id, s.plan_id, s.pending_plan_id)
+      WHERE s.subscription_id = ANY (p_subscription_ids)
+    ) k
+  ));
+END $$;
+COMMENT ON FUNCTION fn_subscriptions_lock IS
+'Locks subscriptions, by their ids, and then every resource that they, or p_plan_id in their place, may concern, in the one order; bumps their versions.';
 
 -- database/functions/fn_template_rows.sql
 CREATE OR REPLACE FUNCTION fn_template_rows(p_plan plans, p_version int, p_template jsonb) RETURNS SETOF plan_entitlement_templates
@@ -3762,7 +6184,8 @@ LANGUAGE sql VOLATILE ROWS 1 AS $$
   SELECT gen_random_uuid(), p_plan.plan_id, p_template ->> 'resource', p_template ->> 'scope', p_template ->> 'limit_kind',
     (p_template ->> 'quantity')::numeric, p_template ->> 'unit',
     CASE WHEN p_template ->> 'limit_kind' = 'cumulative' THEN coalesce(p_template ->> 'window', 'none') END,
-    (p_template ->> 'duration_days')::int, coalesce((p_template ->> 'priority')::int, 100), p_plan.namespace_id, p_version
+    (p_template ->> 'duration_days')::int, coalesce((p_template ->> 'priority')::int, 100), p_plan.namespace_id, p_version,
+    (p_template ->> 'rollover_max_quantity')::numeric, (p_template ->> 'rollover_percent')::numeric
 $$;
 COMMENT ON FUNCTION fn_template_rows IS 'The template row that a request describes.';
 
@@ -3782,18 +6205,35 @@ END $$;
 COMMENT ON FUNCTION fn_time_item IS
 'Completes a use with its times; its error is invalid_parameter (occurred_at) when over 5 minutes in the future.';
 
+-- database/functions/fn_told.sql
+CREATE OR REPLACE FUNCTION fn_told(p_result jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_notes text := current_setting('mec.notes', true);
+BEGIN
+  IF coalesce(v_notes, '') = '' THEN
+    RETURN p_result;
+  END IF;
+  PERFORM set_config('mec.notes', '', true);
+  RETURN p_result || jsonb_build_object('changes', fn_changes(('[' || rtrim(v_notes, ',') || ']')::jsonb));
+END $$;
+COMMENT ON FUNCTION fn_told IS
+'The result of a command with what it changed, in `changes` (database/README.md): the Worker calls every command within this.';
+
 -- database/functions/fn_touch_resource.sql
 CREATE OR REPLACE FUNCTION fn_touch_resource(
-  p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean
+  p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean,
+  p_granted int DEFAULT 0
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_over boolean;
   v_ends_at timestamptz;
 BEGIN
+  PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_resource));
   IF NOT p_over THEN
     -- Within the limit no clock starts, and what one says is not asked.
-    UPDATE resource_state s SET key_version = s.key_version + 1
+    UPDATE resource_state s SET key_version = s.key_version + 1, last_fencing_token = s.last_fencing_token + p_granted
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
     RETURN true;
   END IF;
@@ -3805,6 +6245,7 @@ BEGIN
   -- one stands only as long as the use did not fall back under the limit.
   UPDATE resource_state s SET
     key_version = s.key_version + 1,
+    last_fencing_token = s.last_fencing_token + p_granted,
     cumulative_exceeded_at = CASE
       WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_exceeded_at
       WHEN v_over THEN coalesce(CASE WHEN p_was_over AND s.cumulative_grace_end IS NULL THEN s.cumulative_exceeded_at END, p_now) END,
@@ -3821,7 +6262,7 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_touch_resource IS
-'After a write: bumps the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes.';
+'After a write: bumps and notes the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes; p_granted: how many leases it granted.';
 
 -- database/functions/fn_unit_json.sql
 CREATE OR REPLACE FUNCTION fn_unit_json(p_unit unit_types) RETURNS jsonb
@@ -3829,6 +6270,18 @@ LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('unit', p_unit.unit_code, 'dimension', p_unit.dimension, 'factor', fn_number(p_unit.factor))
 $$;
 COMMENT ON FUNCTION fn_unit_json IS 'A unit as answers show it.';
+
+-- database/functions/fn_usage_between.sql
+CREATE OR REPLACE FUNCTION fn_usage_between(
+  p_account_id uuid, p_resource text, p_since timestamptz, p_until timestamptz, OUT quantity numeric, OUT overage numeric
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF p_since < p_until THEN
+    SELECT sum(l.quantity), sum(l.overage_quantity) INTO quantity, overage FROM consumption_ledger l
+    WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.occurred_at >= p_since AND l.occurred_at < p_until;
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_usage_between IS 'Usage by occurred_at, from the ledger itself: for spans so short that the rollups do not have them. Null: none.';
 
 -- database/functions/fn_usage_item.sql
 CREATE OR REPLACE FUNCTION fn_usage_item(
@@ -3876,6 +6329,70 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_usage_item IS
 'A use as it was asked for, its quantity in the resource''s unit; error says what is wrong with it: invalid_parameter (quantity, idempotency_key), unit_mismatch (unit).';
+
+-- database/functions/fn_usage_periods.sql
+CREATE OR REPLACE FUNCTION fn_usage_periods(p_granularity text, p_from timestamptz, p_to timestamptz, p_timezone text)
+RETURNS TABLE (starts_at timestamptz, ends_at timestamptz)
+LANGUAGE sql STABLE AS $$
+  WITH edge (at) AS (
+    VALUES (p_from), (p_to)
+    UNION
+    SELECT date_bin('15 minutes', d AT TIME ZONE p_timezone, 'epoch')
+    FROM generate_series(date_trunc(p_granularity, p_from AT TIME ZONE p_timezone), p_to AT TIME ZONE p_timezone, ('1 ' || p_granularity)::interval) d
+    WHERE p_granularity <> 'hour'
+    UNION
+    -- Hours are of the local clock, also where its offset is of quarters or changes by them.
+    SELECT q
+    FROM generate_series(date_bin('15 minutes', p_from, 'epoch'), CASE p_granularity WHEN 'hour' THEN p_to ELSE p_from - interval '1 day' END, '15 minutes') q
+    WHERE extract(minute FROM q AT TIME ZONE p_timezone) = 0
+      OR date_trunc('hour', q AT TIME ZONE p_timezone) <> date_trunc('hour', (q - interval '15 minutes') AT TIME ZONE p_timezone)
+  )
+  SELECT * FROM (SELECT e.at, lead(e.at) OVER (ORDER BY e.at) FROM edge e WHERE e.at BETWEEN p_from AND p_to) p (starts_at, ends_at)
+  WHERE p.ends_at IS NOT NULL
+$$;
+COMMENT ON FUNCTION fn_usage_periods IS
+'The hours, days or months of a timezone from p_from to p_to, the first and the last cut off there; in order. Between the ends all begin on a quarter of an hour. A day has as many hours as its clock gives it.';
+
+-- database/functions/fn_usage_series.sql
+CREATE OR REPLACE FUNCTION fn_usage_series(
+  p_account_id uuid, p_resource text, p_granularity text, p_from timestamptz, p_to timestamptz, p_timezone text
+) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_quarter CONSTANT interval := interval '15 minutes';
+  -- Whole quarters lie in [v_first, v_last): the partial ones at both ends come from the ledger.
+  v_first timestamptz := date_bin(v_quarter, p_from + v_quarter - interval '1 microsecond', 'epoch');
+  v_last timestamptz := date_bin(v_quarter, p_to, 'epoch');
+BEGIN
+  RETURN (
+    WITH period AS MATERIALIZED (
+      SELECT p.starts_at, p.ends_at, greatest(p.starts_at, v_first) AT TIME ZONE 'UTC' AS first, least(p.ends_at, v_last) AT TIME ZONE 'UTC' AS last
+      FROM fn_usage_periods(p_granularity, p_from, p_to, p_timezone) p
+    ), segment AS (
+      SELECT p.starts_at, d::date AS day,
+        greatest((extract(epoch FROM p.first - d) / 900)::int, 0) + 1 AS slot_from, least((extract(epoch FROM p.last - d) / 900)::int, 96) AS slot_to
+      FROM period p CROSS JOIN generate_series(date_trunc('day', p.first), p.last - v_quarter, '1 day') d
+    ), part AS (
+      SELECT s.starts_at,
+        -- A day that is taken whole needs no look into its quarters.
+        CASE WHEN s.slot_to - s.slot_from = 95 THEN r.quantity ELSE (SELECT sum(q) FROM unnest(r.quarters[s.slot_from:s.slot_to]) q) END AS quantity,
+        CASE WHEN s.slot_to - s.slot_from = 95 THEN r.overage_quantity ELSE (SELECT sum(q) FROM unnest(r.overage_quarters[s.slot_from:s.slot_to]) q) END AS overage
+      FROM segment s JOIN usage_rollups r USING (day)
+      WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
+        AND r.day BETWEEN (v_first AT TIME ZONE 'UTC')::date AND (v_last AT TIME ZONE 'UTC')::date
+      UNION ALL
+      SELECT p_from, u.quantity, u.overage FROM fn_usage_between(p_account_id, p_resource, p_from, least(v_first, p_to)) u
+      UNION ALL
+      SELECT (SELECT max(p.starts_at) FROM period p), u.quantity, u.overage
+      FROM fn_usage_between(p_account_id, p_resource, greatest(v_first, v_last), p_to) u
+    )
+    SELECT jsonb_agg(jsonb_build_object('start', fn_rfc3339(p.starts_at), 'end', fn_rfc3339(p.ends_at),
+      'quantity', fn_number(coalesce(t.quantity, 0)), 'overage_quantity', fn_number(coalesce(t.overage, 0))) ORDER BY p.starts_at)
+    FROM period p LEFT JOIN (SELECT s.starts_at, sum(s.quantity) AS quantity, sum(s.overage) AS overage FROM part s GROUP BY 1) t USING (starts_at)
+  );
+END $$;
+COMMENT ON FUNCTION fn_usage_series IS
+'Usage by occurred_at, net of reversals, in the periods of fn_usage_periods: [{start, end, quantity, overage_quantity}], empty ones included. Whole days and quarters of an hour from the rollups, of all buckets, what stands out at the ends from the ledger: its cost is bounded by the days and a quarter''s entries at each end.';
 
 -- database/functions/fn_uuid7.sql
 CREATE OR REPLACE FUNCTION fn_uuid7() RETURNS uuid
@@ -3995,6 +6512,58 @@ END $$;
 COMMENT ON FUNCTION fn_window_bounds IS
 'The window [start, end) of a class and period that holds an instant. calendar: in the timezone, months and days by local midnights, Mondays for weeks, shorter periods in absolute time. anchored: steps from the anchor in UTC, each clamped to its month''s end and none derived from another. rolling: the calendar month that bills it. none: from the anchor on.';
 
+-- database/functions/fn_window_closed.sql
+CREATE OR REPLACE FUNCTION fn_window_closed(
+  p_namespace namespaces, p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_end timestamptz, p_now timestamptz
+) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF fn_window_ends_at(p_account_id, p_resource, p_bucket_id, p_window_end) + p_namespace.late_arrival_grace > p_now THEN
+    RETURN false;
+  END IF;
+  RETURN NOT EXISTS (
+    SELECT FROM reservations r JOIN reservation_allocations a USING (reservation_id)
+    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at > p_now
+      AND a.bucket_id = p_bucket_id AND a.window_end = p_window_end
+  );
+END $$;
+COMMENT ON FUNCTION fn_window_closed IS
+'Whether a bucket''s window takes no more arrivals, job or no job: its end (without one, the end of the last of its entitlements, by date or revocation) and the namespace''s late-arrival grace have passed, and no live hold draws on it.';
+
+-- database/functions/fn_window_closed_at.sql
+CREATE OR REPLACE FUNCTION fn_window_closed_at(
+  p_namespace namespaces, p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_end timestamptz
+) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_ends_at timestamptz := fn_window_ends_at(p_account_id, p_resource, p_bucket_id, p_window_end);
+  v_closes_at timestamptz := v_ends_at + p_namespace.late_arrival_grace;
+BEGIN
+  -- A hold lasts a day at most. What a commit records is dated within the window, whenever it was made.
+  RETURN greatest(v_closes_at, (
+    SELECT max(coalesce(l.recorded_at, r.ended_at, r.expires_at))
+    FROM reservations r JOIN reservation_allocations a USING (reservation_id) LEFT JOIN consumption_ledger l USING (entry_id)
+    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
+      AND r.reserved_at > v_closes_at - interval '24 hours' AND r.reserved_at <= v_ends_at
+      AND a.bucket_id = p_bucket_id AND a.window_end = p_window_end));
+END $$;
+COMMENT ON FUNCTION fn_window_closed_at IS
+'The instant at which a window that is closed (fn_window_closed) was: its end + the namespace''s late-arrival grace, or when the last hold on it ended, if that was later. No job has a part in it.';
+
+-- database/functions/fn_window_ends_at.sql
+CREATE OR REPLACE FUNCTION fn_window_ends_at(p_account_id uuid, p_resource text, p_bucket_id uuid, p_window_end timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF p_window_end < 'infinity' THEN
+    RETURN p_window_end;
+  END IF;
+  RETURN coalesce((
+    SELECT max(coalesce(least(e.effective_end, e.revoked_at), 'infinity')) FROM entitlements e
+    WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource AND e.bucket_id = p_bucket_id), 'infinity');
+END $$;
+COMMENT ON FUNCTION fn_window_ends_at IS
+'When a bucket''s window ends: a `none` window with the last of its entitlements, by date or revocation; infinity while that is not known.';
+
 -- database/functions/fn_window_json.sql
 CREATE OR REPLACE FUNCTION fn_window_json(p_window_type text, p_start timestamptz, p_end timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
@@ -4037,9 +6606,36 @@ END $$;
 COMMENT ON FUNCTION fn_window_next IS
 'The bounds of a window that has no row yet and holds p_at: those of fn_window_bounds, unless a window begun under another timezone reaches into it; then it starts where that one ended.';
 
+-- database/functions/fn_window_now.sql
+CREATE OR REPLACE FUNCTION fn_window_now(
+  p_namespace namespaces, p_account_id uuid, p_resource text, p_bucket_id uuid, p_timezone text, p_now timestamptz,
+  OUT window_start timestamptz, OUT window_end timestamptz
+) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_last entitlements;
+BEGIN
+  SELECT w.window_start, w.window_end INTO window_start, window_end FROM entitlement_windows w
+  WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource AND w.bucket_id = p_bucket_id
+    AND w.window_end > p_now AND w.window_start <= p_now
+    AND NOT fn_window_closed(p_namespace, p_account_id, p_resource, p_bucket_id, w.window_end, p_now)
+  ORDER BY w.window_end LIMIT 1;
+  IF NOT FOUND THEN
+    SELECT e.* INTO v_last FROM entitlements e
+    WHERE e.account_id = p_account_id AND e.resource_type_code = p_resource AND e.bucket_id = p_bucket_id
+    ORDER BY e.effective_start DESC, e.created_at DESC, e.entitlement_id DESC LIMIT 1;
+    -- One that never ends and is closed all the same has no next: the calendar month bills what comes after.
+    SELECT n.window_start, n.window_end INTO window_start, window_end
+    FROM fn_window_next(p_account_id, p_resource, CASE v_last.window_class WHEN 'none' THEN 'rolling' ELSE v_last.window_class END,
+      v_last.window_period, v_last.window_anchor, p_timezone, p_now) n;
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_window_now IS
+'The open window of a bucket that holds the present, whether or not an entitlement of it is still in force: what is given back of a closed window is credited there.';
+
 -- database/functions/fn_write_usage.sql
 CREATE OR REPLACE FUNCTION fn_write_usage(
-  p_namespace_id text, p_account_id uuid, p_resource text, p_kind text, p_items usage_item[], p_allocations usage_allocation[], p_now timestamptz
+  p_namespace_id text, p_account_id uuid, p_resource text, p_kind text, p_items usage_item[], p_allocations usage_allocation[], p_now timestamptz,
+  p_reverses uuid DEFAULT NULL
 ) RETURNS consumption_ledger
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -4051,24 +6647,24 @@ BEGIN
   WITH ledger AS (
     INSERT INTO consumption_ledger (entry_id, namespace_id, account_id, resource_type_code, resource_scope, entry_kind, limit_kind_code,
       idempotency_key, quantity, unit_code, original_quantity, original_unit_code, occurred_at, recorded_at, counted_at, is_late,
-      included_quantity, overage_quantity, excess_quantity, details_hash)
+      reverses_entry_id, included_quantity, overage_quantity, excess_quantity, details_hash)
     SELECT i.entry_id, p_namespace_id, p_account_id, p_resource, i.resource_scope, p_kind, i.limit_kind_code,
       i.idempotency_key, i.quantity, i.unit_code, i.original_quantity, i.original_unit_code, i.occurred_at, p_now, i.counted_at, i.is_late,
-      i.included_quantity, i.overage_quantity, i.excess_quantity,
+      p_reverses, i.included_quantity, i.overage_quantity, i.excess_quantity,
       CASE WHEN i.metadata <> '{}' THEN fn_store_details(i.entry_id, i.metadata) END
     FROM unnest(p_items) i
     RETURNING *
   ), drawn AS (
     INSERT INTO consumption_allocations (entry_id, entitlement_id, account_id, resource_type_code, bucket_id, window_start, window_end,
-      counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier)
+      counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier, draw_order)
     SELECT a.entry_id, a.entitlement_id, p_account_id, p_resource, a.bucket_id, a.window_start, a.window_end,
-      a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier
-    FROM unnest(p_allocations) a
+      a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier, a.ordinality
+    FROM unnest(p_allocations) WITH ORDINALITY a
   )
   SELECT l.* INTO v_entry FROM ledger l LIMIT 1;
 
   -- One use is the common case; the many of a batch fall into few windows and quarters.
-  IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 THEN
+  IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 AND p_items[1].counted_at = p_items[1].occurred_at THEN
     v_drawn := p_allocations[1];
     v_written := fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
       v_drawn.overage_quantity, v_drawn.excess_quantity, v_drawn.billable_quantity, v_drawn.billable_quantity * v_drawn.overage_multiplier);
@@ -4091,11 +6687,23 @@ BEGIN
         UNION ALL
         SELECT '00000000-0000-0000-0000-000000000000', i.counted_at, i.quantity, i.overage_quantity
         FROM unnest(p_items) i WHERE i.limit_kind_code IS DISTINCT FROM 'cumulative'
+        UNION ALL
+        -- What counts at another time than it occurred, for sums by the time it occurred.
+        SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', m.at, m.sign * i.quantity, m.sign * i.overage_quantity
+        FROM unnest(p_items) i CROSS JOIN LATERAL (VALUES (i.occurred_at, 1), (i.counted_at, -1)) AS m (at, sign)
+        WHERE i.counted_at <> i.occurred_at
       ) d
       GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
       v_written := fn_roll_up(p_account_id, p_resource, v_sum.bucket_id, v_sum.quarter, v_sum.quantity, v_sum.overage);
     END LOOP;
+  END IF;
+
+  -- What bills tell apart and the counters do not: rare, but for items.
+  IF cardinality(p_allocations) = 0 THEN
+    v_written := fn_count_unentitled(p_account_id, p_resource, p_items, p_now);
+  ELSIF cardinality(p_allocations) > 1 OR (p_allocations)[1].entitlement_id <> (p_allocations)[1].bucket_id THEN
+    v_written := fn_count_parts(p_account_id, p_resource, p_allocations);
   END IF;
 
   IF fn_moves_stock((p_items)[1].limit_kind_code) THEN
@@ -4128,14 +6736,27 @@ CREATE OR REPLACE FUNCTION fn_account_changed() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM fn_bump_resources((
-    SELECT array_agg(s) FROM resource_state s JOIN changed c USING (account_id)
+    SELECT array_agg(s) FROM resource_state s JOIN changed c USING (account_id) JOIN changing o USING (account_id)
+    WHERE (c.status, c.timezone) <> (o.status, o.timezone)
   ));
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION fn_account_changed IS 'A new status or timezone makes every cached answer about the account stale.';
 
 CREATE OR REPLACE TRIGGER accounts_changed AFTER UPDATE ON accounts
-REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_account_changed();
+REFERENCING OLD TABLE AS changing NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_account_changed();
+
+-- database/triggers/api_keys.sql
+CREATE OR REPLACE FUNCTION fn_key_revoked() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM fn_note(jsonb_build_object('namespace', NEW.namespace_id, 'revoked_key', encode(NEW.key_hash, 'hex')));
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_key_revoked IS 'The edge need not ask about a revoked key any more.';
+
+CREATE OR REPLACE TRIGGER api_keys_revoked AFTER UPDATE OF revoked_at ON api_keys
+FOR EACH ROW WHEN (NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION fn_key_revoked();
 
 -- database/triggers/append_only.sql
 CREATE OR REPLACE FUNCTION fn_refuse_change() RETURNS trigger
@@ -4152,6 +6773,62 @@ CREATE OR REPLACE TRIGGER consumption_allocations_append_only BEFORE UPDATE OR D
 FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
 CREATE OR REPLACE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
+
+-- database/triggers/audit.sql
+CREATE OR REPLACE FUNCTION fn_audit() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_before jsonb := fn_audit_image(to_jsonb(OLD));
+  v_after jsonb := fn_audit_image(to_jsonb(NEW));
+  v_image jsonb := coalesce(v_after, v_before);
+  v_account_id uuid := v_image ->> 'account_id';
+BEGIN
+  IF v_before = v_after THEN
+    RETURN NULL;
+  END IF;
+  PERFORM fn_audit_write(
+    CASE WHEN v_before IS NULL THEN 'create' WHEN v_after IS NULL THEN 'delete' ELSE coalesce((
+      SELECT e.action FROM (VALUES ('revoked_at', 'revoke'), ('ended_at', 'revoke'), ('canceled_at', 'cancel'), ('frozen_at', 'close')) e (field, action)
+      WHERE v_after ->> e.field <> coalesce(v_before ->> e.field, '') LIMIT 1
+    ), 'update') END,
+    TG_ARGV[0],
+    (SELECT string_agg(v_image ->> n.name, '/' ORDER BY n.place) FROM unnest(TG_ARGV[1]::text[]) WITH ORDINALITY n (name, place)),
+    -- A look-up row of all namespaces is the operator's, who is at home in default.
+    coalesce(v_image ->> 'namespace', (SELECT a.namespace_id FROM accounts a WHERE a.account_id = v_account_id), 'default'),
+    v_account_id, v_before, v_after, TG_ARGV[2]::text[]);
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_audit IS
+'Puts a changed row into the audit trail, unless nothing that it shows has changed. Arguments: the type of object; the fields that make its id; those that are personal strings.';
+
+CREATE OR REPLACE TRIGGER plans_audit AFTER INSERT OR UPDATE OR DELETE ON plans
+FOR EACH ROW EXECUTE FUNCTION fn_audit('plan', '{plan_id}');
+CREATE OR REPLACE TRIGGER plan_versions_audit AFTER INSERT OR UPDATE OR DELETE ON plan_versions
+FOR EACH ROW EXECUTE FUNCTION fn_audit('plan_version', '{plan_id,plan_version}');
+CREATE OR REPLACE TRIGGER plan_entitlement_templates_audit AFTER INSERT OR UPDATE OR DELETE ON plan_entitlement_templates
+FOR EACH ROW EXECUTE FUNCTION fn_audit('plan_template', '{template_id}');
+CREATE OR REPLACE TRIGGER subscriptions_audit AFTER INSERT OR UPDATE OR DELETE ON subscriptions
+FOR EACH ROW EXECUTE FUNCTION fn_audit('subscription', '{subscription_id}');
+CREATE OR REPLACE TRIGGER entitlements_audit AFTER INSERT OR UPDATE OR DELETE ON entitlements
+FOR EACH ROW EXECUTE FUNCTION fn_audit('entitlement', '{entitlement_id}', '{metadata}');
+CREATE OR REPLACE TRIGGER control_rules_audit AFTER INSERT OR UPDATE OR DELETE ON control_rules
+FOR EACH ROW EXECUTE FUNCTION fn_audit('rule', '{rule_id}');
+CREATE OR REPLACE TRIGGER api_keys_audit AFTER INSERT OR UPDATE OR DELETE ON api_keys
+FOR EACH ROW EXECUTE FUNCTION fn_audit('key', '{key_id}');
+CREATE OR REPLACE TRIGGER resource_types_audit AFTER INSERT OR UPDATE OR DELETE ON resource_types
+FOR EACH ROW EXECUTE FUNCTION fn_audit('resource', '{resource}');
+CREATE OR REPLACE TRIGGER unit_types_audit AFTER INSERT OR UPDATE OR DELETE ON unit_types
+FOR EACH ROW EXECUTE FUNCTION fn_audit('unit', '{unit}');
+CREATE OR REPLACE TRIGGER namespaces_audit AFTER INSERT OR UPDATE OR DELETE ON namespaces
+FOR EACH ROW EXECUTE FUNCTION fn_audit('namespace', '{namespace}');
+-- That an account appears is no change by anyone.
+CREATE OR REPLACE TRIGGER accounts_audit AFTER UPDATE OR DELETE ON accounts
+FOR EACH ROW EXECUTE FUNCTION fn_audit('account', '{account_id}', '{external_id,name,metadata}');
+-- Of the hot path only what is rare: an end by force, a closing.
+CREATE OR REPLACE TRIGGER concurrency_leases_audit AFTER UPDATE OF end_status ON concurrency_leases
+FOR EACH ROW WHEN (NEW.end_status = 'revoked') EXECUTE FUNCTION fn_audit('lease', '{lease_id}', '{holder,end_reason,metadata}');
+CREATE OR REPLACE TRIGGER entitlement_windows_audit AFTER UPDATE OF frozen_at ON entitlement_windows
+FOR EACH ROW WHEN (NEW.frozen_at IS NOT NULL) EXECUTE FUNCTION fn_audit('window', '{bucket_id,window_end}');
 
 -- database/triggers/control_rules.sql
 CREATE OR REPLACE FUNCTION fn_rule_fill() RETURNS trigger
@@ -4199,6 +6876,43 @@ REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_rule_cha
 CREATE OR REPLACE TRIGGER control_rules_deleted AFTER DELETE ON control_rules
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_rule_changed();
 
+-- database/triggers/entitlement_window_parts.sql
+CREATE OR REPLACE FUNCTION fn_refuse_closed_part() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_part entitlement_window_parts := coalesce(NEW, OLD);
+BEGIN
+  IF EXISTS (
+    SELECT FROM entitlement_windows w JOIN accounts a USING (account_id)
+    WHERE w.account_id = v_part.account_id AND w.resource_type_code = v_part.resource_type_code AND w.window_end = v_part.window_end
+      AND w.bucket_id = v_part.bucket_id AND w.frozen_at <= fn_now(a.namespace_id))
+  THEN
+    RAISE EXCEPTION 'a closed window never changes' USING ERRCODE = 'ME409',
+      DETAIL = jsonb_build_object('code', 'window_closed', 'param', NULL)::text;
+  END IF;
+  RETURN coalesce(NEW, OLD);
+END $$;
+COMMENT ON FUNCTION fn_refuse_closed_part IS 'A window that was frozen for billing stays divided as it was, for every role.';
+
+CREATE OR REPLACE TRIGGER entitlement_window_parts_frozen BEFORE INSERT OR UPDATE OR DELETE ON entitlement_window_parts
+FOR EACH ROW EXECUTE FUNCTION fn_refuse_closed_part();
+
+-- database/triggers/entitlement_windows.sql
+CREATE OR REPLACE FUNCTION fn_refuse_closed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  -- A test clock that was moved forward and then cleared takes the closing back with it.
+  IF OLD.frozen_at <= (SELECT fn_now(a.namespace_id) FROM accounts a WHERE a.account_id = OLD.account_id) THEN
+    RAISE EXCEPTION 'a closed window never changes' USING ERRCODE = 'ME409',
+      DETAIL = jsonb_build_object('code', 'window_closed', 'param', NULL)::text;
+  END IF;
+  RETURN coalesce(NEW, OLD);
+END $$;
+COMMENT ON FUNCTION fn_refuse_closed IS 'What was frozen for billing stays as it was, for every role.';
+
+CREATE OR REPLACE TRIGGER entitlement_windows_frozen BEFORE UPDATE OR DELETE ON entitlement_windows
+FOR EACH ROW WHEN (OLD.frozen_at IS NOT NULL) EXECUTE FUNCTION fn_refuse_closed();
+
 -- database/triggers/entitlements.sql
 CREATE OR REPLACE FUNCTION fn_entitlement_fill() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -4236,6 +6950,10 @@ BEGIN
   -- Time access admits while it is in force, whatever its quantity.
   NEW.limit_quantity := CASE WHEN NEW.limit_kind_code <> 'time_access' THEN
     fn_convert_quantity(v_namespace_id, NEW.quantity_allowed, NEW.unit_code, v_type.unit_code) END;
+  PERFORM fn_require_rollover(NEW.window_class, NEW.rollover_max_quantity, NEW.rollover_percent);
+  NEW.rollover_limit := CASE WHEN NEW.rollover_max_quantity IS NOT NULL
+    THEN fn_convert_quantity(v_namespace_id, NEW.rollover_max_quantity, NEW.unit_code, v_type.unit_code)
+    WHEN NEW.rollover_percent IS NOT NULL THEN 'Infinity' END;
   -- In whole milliseconds, like the clock: what starts now is in force now.
   NEW.effective_start := date_trunc('milliseconds', coalesce(NEW.effective_start, fn_now(v_namespace_id)));
   NEW.created_at := coalesce(NEW.created_at, fn_now(v_namespace_id));
@@ -4268,6 +6986,25 @@ CREATE OR REPLACE TRIGGER entitlements_left AFTER UPDATE ON entitlements
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
 CREATE OR REPLACE TRIGGER entitlements_deleted AFTER DELETE ON entitlements
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
+
+CREATE OR REPLACE FUNCTION fn_terms_changed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  -- Of several changes at one instant the first says what was granted until then.
+  INSERT INTO entitlement_terms (entitlement_id, valid_until, limit_quantity, rollover_limit, rollover_percent)
+  VALUES (OLD.entitlement_id, (SELECT fn_now(a.namespace_id) FROM accounts a WHERE a.account_id = OLD.account_id),
+    OLD.limit_quantity, OLD.rollover_limit, OLD.rollover_percent)
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_terms_changed IS
+'Keeps what an entitlement with rollover granted until now, so that what its closed windows rolled over stays what it was.';
+
+CREATE OR REPLACE TRIGGER entitlements_terms AFTER UPDATE ON entitlements FOR EACH ROW
+WHEN ((OLD.rollover_limit IS NOT NULL OR NEW.rollover_limit IS NOT NULL)
+  AND (OLD.limit_quantity, OLD.rollover_limit, OLD.rollover_percent)
+    IS DISTINCT FROM (NEW.limit_quantity, NEW.rollover_limit, NEW.rollover_percent))
+EXECUTE FUNCTION fn_terms_changed();
 
 -- database/triggers/look_ups.sql
 CREATE OR REPLACE FUNCTION fn_look_up_changed() RETURNS trigger
@@ -4325,6 +7062,8 @@ BEGIN
   IF NEW.window_type_code NOT IN (SELECT w.window_type_code FROM window_types w) THEN
     PERFORM fn_fail(400, 'invalid_parameter', format('window %s is not known', to_json(NEW.window_type_code)), 'window');
   END IF;
+  PERFORM fn_require_rollover((SELECT w.window_class FROM window_types w WHERE w.window_type_code = NEW.window_type_code),
+    NEW.rollover_max_quantity, NEW.rollover_percent);
   IF NEW.limit_kind_code <> 'time_access' THEN
     PERFORM fn_require_unit(NEW.namespace_id, NEW.unit_code, v_type.unit_code);
   END IF;

@@ -6,7 +6,8 @@ DECLARE
   v_account_id uuid := fn_account_ensure(v_namespace, p_request ->> 'account_id');
   v_key text := p_request ->> 'idempotency_key';
   v_hash bytea := fn_request_hash(p_request ->> 'resource', p_request ->> 'scope', p_request ->> 'limit_kind', p_request ->> 'quantity',
-    p_request ->> 'unit', p_request ->> 'window', p_request ->> 'priority', p_request ->> 'effective_start', p_request ->> 'effective_end');
+    p_request ->> 'unit', p_request ->> 'window', p_request ->> 'priority', p_request ->> 'effective_start', p_request ->> 'effective_end',
+    p_request ->> 'rollover_max_quantity', p_request ->> 'rollover_percent');
   v_now timestamptz;
   v_result jsonb;
   v_entitlement entitlements;
@@ -25,11 +26,12 @@ BEGIN
       PERFORM fn_remember(v_account_id, v_key, 'grant', v_hash, v_result, v_now);
     END IF;
     INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
-      window_type_code, priority, effective_start, effective_end, metadata, created_at)
+      window_type_code, priority, effective_start, effective_end, metadata, created_at, rollover_max_quantity, rollover_percent)
     VALUES ((v_result ->> 'entitlement_id')::uuid, v_account_id, v_type.resource_type_code, p_request ->> 'scope', p_request ->> 'limit_kind',
       (p_request ->> 'quantity')::numeric, p_request ->> 'unit', p_request ->> 'window', coalesce((p_request ->> 'priority')::int, 100),
       coalesce((p_request ->> 'effective_start')::timestamptz, v_now), (p_request ->> 'effective_end')::timestamptz,
-      coalesce(nullif(p_request -> 'metadata', 'null'), '{}'), v_now);
+      coalesce(nullif(p_request -> 'metadata', 'null'), '{}'), v_now,
+      (p_request ->> 'rollover_max_quantity')::numeric, (p_request ->> 'rollover_percent')::numeric);
     v_result := v_result || jsonb_build_object('duplicate', false);
   ELSE
     v_result := v_result || jsonb_build_object('duplicate', true);

@@ -22,6 +22,11 @@ BEGIN
         ORDER BY l.lease_id LIMIT 20
       ) l
     ), '[]'));
+    -- Whoever waits for this pool may be denied from it for a moment. Of more leases than are shown, nobody could tell who holds none.
+    IF jsonb_array_length(v_result -> 'holders') < 20 THEN
+      PERFORM fn_note(jsonb_build_object('account_id', v_account_id, 'resource', v_type.resource_type_code, 'holders', v_result -> 'holders',
+        'snapshot', fn_snapshot(v_namespace, v_account_id, v_type.resource_type_code, p_request ->> 'scope', v_now)));
+    END IF;
   END IF;
   RETURN v_result - 'lease_id';
 END $$;

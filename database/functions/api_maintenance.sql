@@ -1,9 +1,34 @@
 CREATE OR REPLACE FUNCTION api_maintenance(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace_id text;
+  v_job text := p_request ->> 'job';
+  v_all boolean := coalesce(v_job = 'all', false);
+  v_leases jsonb;
+  v_reservations jsonb;
+  v_windows jsonb;
+  v_compared jsonb;
 BEGIN
-  IF p_credential ->> 'type' IS DISTINCT FROM 'cron' THEN
-    PERFORM fn_authorize(p_credential, '{admin}', NULL);
+  IF p_credential ->> 'type' = 'cron' THEN
+    PERFORM fn_act_as('cron', p_credential ->> 'request_id');
+  ELSE
+    v_namespace_id := (fn_authorize(p_credential, '{admin}', NULL)).namespace_id;
   END IF;
-  RETURN jsonb_build_object('results', jsonb_build_array(fn_expire_leases()));
+  -- The longest comes first: it keeps no locks, and what the others lock stays locked to the end of the transaction.
+  IF v_all OR v_job = 'reconcile' THEN
+    v_compared := fn_reconcile(v_namespace_id);
+  END IF;
+  IF v_all OR v_job = 'close_windows' THEN
+    v_windows := fn_close_windows(v_namespace_id);
+  END IF;
+  IF v_all OR v_job = 'expire_reservations' THEN
+    v_reservations := fn_expire_reservations(v_namespace_id);
+  END IF;
+  IF v_all OR v_job = 'expire_leases' THEN
+    v_leases := fn_expire_leases(v_namespace_id);
+  END IF;
+  RETURN jsonb_build_object('results', jsonb_path_query_array(
+    jsonb_build_array(v_leases, v_reservations, v_windows, v_compared), '$[*] ? (@ != null)'));
 END $$;
-COMMENT ON FUNCTION api_maintenance IS 'POST /v1/maintenance/run and the cron triggers: runs the jobs asked for, says what each did.';
+COMMENT ON FUNCTION api_maintenance IS
+'POST /v1/maintenance/run, for the caller''s namespace, and the cron triggers, for all: runs the job asked for, or all of them, each a bounded step, and says what it did.';

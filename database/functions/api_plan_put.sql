@@ -7,6 +7,7 @@ DECLARE
   v_template jsonb;
   v_index int := 0;
   v_before jsonb;
+  v_version int;
   v_created boolean;
   v_message text;
   v_detail text;
@@ -14,8 +15,9 @@ BEGIN
   IF coalesce((p_request ->> 'is_trial')::boolean, false) AND p_request ->> 'trial_days' IS NULL THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'a trial needs trial_days', 'trial_days');
   END IF;
-  INSERT INTO plans (namespace_id, plan_id, plan_name, created_at, updated_at)
-  VALUES (v_namespace.namespace_id, p_request ->> 'plan_id', p_request ->> 'name', v_now, v_now)
+  INSERT INTO plans (namespace_id, plan_id, plan_name, status, is_trial, trial_days, external_id, created_at, updated_at)
+  VALUES (v_namespace.namespace_id, p_request ->> 'plan_id', p_request ->> 'name', coalesce(p_request ->> 'status', 'active'),
+    coalesce((p_request ->> 'is_trial')::boolean, false), (p_request ->> 'trial_days')::int, p_request ->> 'external_id', v_now, v_now)
   ON CONFLICT DO NOTHING;
   v_created := FOUND;
   -- One change of a plan at a time.
@@ -23,40 +25,35 @@ BEGIN
   WHERE p.namespace_id = v_namespace.namespace_id AND p.plan_id = p_request ->> 'plan_id' FOR UPDATE;
   IF p_request ? 'entitlements' THEN
     v_before := fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_plan.current_version);
-    -- Written as the next version, then compared: the trigger has given both their defaults.
-    INSERT INTO plan_versions (namespace_id, plan_id, plan_version, created_at)
-    VALUES (v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1, v_now);
+    -- A new plan's grants are its first version.
+    v_version := v_plan.current_version + (NOT v_created)::int;
     BEGIN
+      -- Written as the next version, then compared: the trigger has given both their defaults.
+      INSERT INTO plan_versions (namespace_id, plan_id, plan_version, created_at)
+      VALUES (v_plan.namespace_id, v_plan.plan_id, v_version, v_now) ON CONFLICT DO NOTHING;
       FOR v_template IN SELECT t FROM jsonb_array_elements(p_request -> 'entitlements') t LOOP
-        IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template) r
+        IF EXISTS (SELECT FROM fn_template_rows(v_plan, v_version, v_template) r
                    JOIN plan_entitlement_templates t ON t.namespace_id = r.namespace_id AND t.plan_id = r.plan_id AND t.plan_version = r.plan_version
                      AND t.resource_type_code = r.resource_type_code AND t.resource_scope IS NOT DISTINCT FROM r.resource_scope
                      AND t.limit_kind_code = r.limit_kind_code AND t.priority = r.priority
                      AND t.window_type_code IS NOT DISTINCT FROM r.window_type_code) THEN
           PERFORM fn_fail(400, 'invalid_parameter', 'the same resource, scope, limit_kind, window and priority twice');
         END IF;
-        INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_plan.current_version + 1, v_template);
+        INSERT INTO plan_entitlement_templates SELECT * FROM fn_template_rows(v_plan, v_version, v_template);
         v_index := v_index + 1;
       END LOOP;
-    EXCEPTION WHEN SQLSTATE 'ME400' THEN
+      IF NOT v_created AND fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_version) = v_before THEN
+        RAISE EXCEPTION 'unchanged' USING ERRCODE = 'ME304';
+      END IF;
+      v_plan.current_version := v_version;
+    EXCEPTION WHEN SQLSTATE 'ME304' THEN
+      -- Undone, not deleted: a version that never was is not in the audit trail either.
+      NULL;
+    WHEN SQLSTATE 'ME400' THEN
       -- The trigger knows the row and its column, not which of the request's entitlements it is.
       GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL;
       PERFORM fn_fail(400, v_detail::jsonb ->> 'code', v_message, concat_ws('.', 'entitlements', v_index, v_detail::jsonb ->> 'param'));
     END;
-    IF fn_plan_templates(v_plan.namespace_id, v_plan.plan_id, v_plan.current_version + 1) = v_before THEN
-      DELETE FROM plan_entitlement_templates t
-      WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
-      DELETE FROM plan_versions p
-      WHERE p.namespace_id = v_plan.namespace_id AND p.plan_id = v_plan.plan_id AND p.plan_version = v_plan.current_version + 1;
-    ELSIF v_created THEN
-      -- A new plan's grants are its first version.
-      UPDATE plan_entitlement_templates t SET plan_version = v_plan.current_version
-      WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version + 1;
-      DELETE FROM plan_versions p
-      WHERE p.namespace_id = v_plan.namespace_id AND p.plan_id = v_plan.plan_id AND p.plan_version = v_plan.current_version + 1;
-    ELSE
-      v_plan.current_version := v_plan.current_version + 1;
-    END IF;
   END IF;
   UPDATE plans p SET plan_name = p_request ->> 'name', status = coalesce(p_request ->> 'status', 'active'),
     is_trial = coalesce((p_request ->> 'is_trial')::boolean, false), trial_days = (p_request ->> 'trial_days')::int,

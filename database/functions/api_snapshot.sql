@@ -6,6 +6,7 @@ DECLARE
 BEGIN
   -- fn_snapshot is STABLE: the labels and the state come from one moment.
   RETURN fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
-    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz)
+    || jsonb_build_object('auth', fn_key_record(p_credential));
 END $$;
-COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides. Changes nothing.';
+COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides, and auth: what the key may do. Changes nothing.';

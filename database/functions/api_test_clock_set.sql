@@ -11,6 +11,7 @@ BEGIN
   END IF;
   UPDATE namespaces n SET clock_offset = make_interval(secs => extract(epoch FROM v_target - clock_timestamp())), config_version = n.config_version + 1
   WHERE n.namespace_id = v_namespace.namespace_id;
+  PERFORM fn_note(jsonb_build_object('namespace', v_namespace.namespace_id));
   RETURN jsonb_build_object('now', fn_rfc3339(v_target), 'frozen', false);
 END $$;
 COMMENT ON FUNCTION api_test_clock_set IS 'POST /v1/test_clock: moves the namespace''s time forward; it runs on at normal speed.';

@@ -6,8 +6,8 @@ BEGIN
   IF EXISTS (SELECT FROM accounts a WHERE a.account_id = v_account_id) THEN
     RETURN v_account_id;
   END IF;
-  INSERT INTO accounts (account_id, namespace_id, external_id)
-  VALUES (v_account_id, p_namespace.namespace_id, nullif(p_account, v_account_id::text))
+  INSERT INTO accounts (account_id, namespace_id, external_id, created_at)
+  VALUES (v_account_id, p_namespace.namespace_id, nullif(p_account, v_account_id::text), fn_clock(p_namespace, clock_timestamp()))
   ON CONFLICT DO NOTHING;
   -- Another namespace may have taken the same raw UUID meanwhile: then the string maps like any other.
   IF fn_account_uuid(p_namespace, p_account) <> v_account_id THEN

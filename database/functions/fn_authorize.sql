@@ -32,7 +32,11 @@ BEGIN
   IF p_credential ->> 'account' IS DISTINCT FROM p_account AND p_credential ->> 'account' IS NOT NULL THEN
     PERFORM fn_fail(403, 'account_forbidden', 'this token may act on its own account only', 'account_id');
   END IF;
+  IF p_scopes = '{admin}' THEN
+    PERFORM fn_act_as(CASE WHEN v_key_id IS NULL THEN concat_ws(':', 'token', fn_account_uuid(v_namespace, p_credential ->> 'subject'))
+                           ELSE 'key:' || v_key_id END, p_credential ->> 'request_id');
+  END IF;
   RETURN v_namespace;
 END $$;
 COMMENT ON FUNCTION fn_authorize IS
-'The namespace that a credential acts in, once it holds one of the scopes (admin implies all) and may act on p_account (as the caller writes it; null = on no single account). ME401 unauthenticated, ME403 missing_scope, account_forbidden.';
+'The namespace that a credential acts in, once it holds one of the scopes (admin implies all) and may act on p_account (as the caller writes it; null = on no single account). What needs the scope admin changes what is audited: the trail learns who it is. ME401 unauthenticated, ME403 missing_scope, account_forbidden.';

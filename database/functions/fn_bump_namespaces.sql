@@ -9,7 +9,8 @@ BEGIN
     ORDER BY n.namespace_id COLLATE "C"
   LOOP
     UPDATE namespaces n SET config_version = n.config_version + 1 WHERE n.namespace_id = v_namespace_id;
+    PERFORM fn_note(jsonb_build_object('namespace', v_namespace_id));
   END LOOP;
 END $$;
 COMMENT ON FUNCTION fn_bump_namespaces IS
-'Bumps the configuration version of namespaces, in order of their ids; a null among them means all.';
+'Bumps and notes the configuration version of namespaces, in order of their ids; a null among them means all.';

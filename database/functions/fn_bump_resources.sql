@@ -12,6 +12,7 @@ BEGIN
   ORDER BY s.account_id, s.resource_type_code FOR UPDATE;
   UPDATE resource_state s SET key_version = s.key_version + 1
   WHERE (s.account_id, s.resource_type_code) IN (SELECT k.account_id, k.resource_type_code FROM unnest(p_keys) k);
+  PERFORM fn_note(jsonb_build_object('account_id', k.account_id, 'resource', k.resource_type_code)) FROM unnest(p_keys) k;
 END $$;
 COMMENT ON FUNCTION fn_bump_resources IS
-'Bumps the versions of several (account, resource), made where absent, locked in the one order: by account_id, then resource.';
+'Bumps and notes the versions of several (account, resource), made where absent, locked in the one order: by account_id, then resource.';

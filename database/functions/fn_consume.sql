@@ -13,6 +13,7 @@ DECLARE
   v_limits limit_state[];
   v_drawn record;
   v_entry consumption_ledger;
+  v_view entitlement_view;
 BEGIN
   IF p_item.error IS NOT NULL THEN
     PERFORM fn_fail_with(p_item.error);
@@ -31,7 +32,8 @@ BEGIN
   IF v_result IS NOT NULL THEN
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
-  v_states := (fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false)).states;
+  v_view := fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false);
+  v_states := v_view.states;
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
   v_allowed := fn_allowed(v_verdicts);
@@ -54,6 +56,12 @@ BEGIN
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
   v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
     v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
+  IF NOT v_was_over AND p_item.included_quantity = p_item.quantity THEN
+    -- What is over moves clocks and caps that these limits do not show.
+    PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_item.resource_type_code, 'snapshot',
+      fn_snapshot_of(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, v_suspended, v_limits, v_view.others,
+        (SELECT s.key_version FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code), v_now)));
+  END IF;
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS

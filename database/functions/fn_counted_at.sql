@@ -12,9 +12,7 @@ BEGIN
   is_late := EXISTS (
     SELECT FROM unnest(fn_entitlement_states(p_account_id, p_resource, p_scope, p_timezone, p_now, p_occurred_at, false)) s
     WHERE s.covers AND s.limit_kind_code = 'cumulative'
-      AND CASE WHEN s.window_type_code = 'none' THEN s.effective_end ELSE s.window_end END + p_namespace.late_arrival_grace <= p_now
-      -- A live hold keeps its window open until it ends.
-      AND s.held = 0
+      AND fn_window_closed(p_namespace, p_account_id, p_resource, s.bucket_id, s.window_end, p_now)
   );
   IF is_late THEN
     counted_at := p_now;

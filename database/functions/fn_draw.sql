@@ -49,9 +49,7 @@ BEGIN
         IF v_kind = 'cumulative' THEN
           allocations := allocations || ROW(v_item.n, v_item.entry_id, v_state.entitlement_id, v_state.bucket_id, v_state.window_start,
             v_state.window_end, v_item.counted_at, v_included, v_overage, v_excess,
-            -- Of an unlimited entitlement all that is used is billed: pay as you go.
-            CASE WHEN v_limit.action = 'overage'
-              THEN v_overage + CASE WHEN v_state.quantity_limit = 'Infinity' THEN v_included ELSE 0 END ELSE 0 END,
+            fn_billable(v_limit.action, v_state.quantity_limit = 'Infinity', v_included, v_overage),
             v_limit.overage_multiplier)::usage_allocation;
         END IF;
         v_state.used := v_state.used + v_included + v_overage + v_excess;

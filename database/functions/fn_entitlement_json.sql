@@ -4,6 +4,7 @@ LANGUAGE sql STABLE AS $$
     'entitlement_id', p_entitlement.entitlement_id, 'account_id', p_account, 'resource', p_entitlement.resource_type_code,
     'scope', p_entitlement.resource_scope, 'limit_kind', p_entitlement.limit_kind_code, 'quantity', fn_number(p_entitlement.quantity_allowed),
     'unit', p_entitlement.unit_code, 'window', p_entitlement.window_type_code, 'priority', p_entitlement.priority,
+    'rollover_max_quantity', fn_number(p_entitlement.rollover_max_quantity), 'rollover_percent', fn_number(p_entitlement.rollover_percent),
     'effective_start', fn_rfc3339(p_entitlement.effective_start), 'effective_end', fn_rfc3339(p_entitlement.effective_end),
     'status', CASE WHEN p_entitlement.revoked_at <= p_now THEN 'revoked'
                    WHEN p_entitlement.effective_end <= p_now THEN 'expired'

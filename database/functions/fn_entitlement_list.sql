@@ -8,6 +8,8 @@ BEGIN
         'remaining', CASE WHEN s.entitlement_id IS NULL THEN 0
           ELSE fn_number(greatest(s.quantity_limit - greatest(s.used, 0) - s.held, 0)) END,
         'overage_quantity', fn_number(coalesce(s.overage, 0)),
+        'rollover_quantity', CASE WHEN e.rollover_limit IS NULL OR s.entitlement_id IS NULL THEN 0
+          ELSE coalesce(fn_number(s.quantity_limit - e.limit_quantity), 0) END,
         'window', fn_window_json(s.window_type_code, coalesce(s.rolling_since, s.window_start),
           CASE WHEN s.rolling_since IS NOT NULL THEN NULL WHEN s.window_type_code = 'none' THEN s.effective_end ELSE s.window_end END),
         'resets_at', CASE WHEN s.rolling_since IS NULL THEN fn_rfc3339(s.window_end) END))

@@ -16,7 +16,7 @@ BEGIN
   END IF;
   FOR v_stock IN
     SELECT * FROM fn_stock_counts(p_account_id, p_resource, p_at, p_as_of, v_kinds) c
-    ORDER BY length(c.resource_scope) DESC NULLS LAST, c.resource_scope
+    ORDER BY c.is_held, length(c.resource_scope) DESC NULLS LAST, c.resource_scope
   LOOP
     v_left := greatest(v_stock.quantity, 0);
     v_last := NULL;
@@ -24,20 +24,28 @@ BEGIN
       CONTINUE WHEN p_states[i].limit_kind_code <> v_stock.limit_kind_code
         OR NOT fn_scope_covers(p_states[i].resource_scope, v_stock.resource_scope);
       v_last := i;
-      v_take := least(v_left, greatest(p_states[i].quantity_limit - p_states[i].used, 0));
-      p_states[i].used := p_states[i].used + v_take;
+      v_take := least(v_left, greatest(p_states[i].quantity_limit - p_states[i].used - p_states[i].held, 0));
       v_left := v_left - v_take;
+      IF v_stock.is_held THEN
+        p_states[i].held := p_states[i].held + v_take;
+      ELSE
+        p_states[i].used := p_states[i].used + v_take;
+      END IF;
     END LOOP;
     IF v_left > 0 AND v_last IS NOT NULL THEN
-      p_states[v_last].used := p_states[v_last].used + v_left;
+      IF v_stock.is_held THEN
+        p_states[v_last].held := p_states[v_last].held + v_left;
+      ELSE
+        p_states[v_last].used := p_states[v_last].used + v_left;
+      END IF;
     END IF;
   END LOOP;
   FOR i IN 1 .. cardinality(p_states) LOOP
     IF p_states[i].limit_kind_code = ANY (v_kinds) THEN
-      p_states[i].overage := greatest(p_states[i].used - p_states[i].quantity_limit, 0);
+      p_states[i].overage := greatest(p_states[i].used + p_states[i].held - p_states[i].quantity_limit, 0);
     END IF;
   END LOOP;
   RETURN p_states;
 END $$;
 COMMENT ON FUNCTION fn_lay_stocks IS
-'Lays the counts of live leases and owned items over the entitlements in force, deepest scope first, each in draw order, what is over on the last that covers it. No counter per entitlement: what was taken under a plan counts under the next.';
+'Lays the counts of live leases and of items, owned before held, over the entitlements in force, deepest scope first, each in draw order, what is over on the last that covers it. No counter per entitlement: what was taken under a plan counts under the next.';

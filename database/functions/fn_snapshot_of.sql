@@ -35,6 +35,7 @@ BEGIN
   RETURN jsonb_build_object(
     'account_id', p_account_id, 'namespace', p_namespace.namespace_id, 'resource', p_resource, 'scope', p_scope,
     'config_version', p_namespace.config_version, 'key_version', p_key_version,
+    'clock_offset_ms', fn_clock_offset_ms(p_namespace),
     'as_of', fn_rfc3339(p_at),
     'valid_until', fn_rfc3339(least(v_narrows, v_start_at)),
     'improves_at', fn_rfc3339(least(v_widens, v_start_at)),

@@ -7,11 +7,7 @@ DECLARE
 BEGIN
   FOR v_held IN
     SELECT a.bucket_id, a.window_end, sum(a.included_quantity + a.overage_quantity) AS quantity, sum(a.overage_quantity) AS overage
-    FROM reservations r JOIN reservation_allocations a USING (reservation_id)
-    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
-      AND CASE WHEN p_as_of
-        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at)
-        ELSE r.ended_at IS NULL AND r.expires_at > p_now END
+    FROM fn_live_holds(p_account_id, p_resource, p_now, p_at, p_as_of) r JOIN reservation_allocations a USING (reservation_id)
     GROUP BY a.bucket_id, a.window_end
   LOOP
     FOR i IN 1 .. cardinality(p_states) LOOP

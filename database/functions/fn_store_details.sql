@@ -4,7 +4,7 @@ DECLARE
   v_salt bytea := gen_random_bytes(16);
 BEGIN
   INSERT INTO ledger_details (entry_id, metadata, salt) VALUES (p_entry_id, p_metadata, v_salt);
-  RETURN digest(v_salt || convert_to(p_metadata::text, 'UTF8'), 'sha256');
+  RETURN fn_details_hash(v_salt, p_metadata);
 END $$;
 COMMENT ON FUNCTION fn_store_details IS
 'Keeps an entry''s personal strings outside the ledger; gives the salted SHA-256 that the ledger holds in their place, so that they can be erased.';

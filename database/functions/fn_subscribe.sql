@@ -7,7 +7,7 @@ DECLARE
   v_templates plan_entitlement_templates[];
   v_now timestamptz;
   v_result jsonb;
-  v_subscription_id uuid := fn_uuid7();
+  v_subscription subscriptions;
   v_start timestamptz;
   v_end timestamptz;
   v_hash bytea := fn_request_hash(p_plan_id, trim_scale(p_quantity)::text, fn_rfc3339(p_start));
@@ -35,21 +35,19 @@ BEGIN
   IF v_plan.status <> 'active' THEN
     PERFORM fn_fail(409, 'plan_not_active', format('plan %s is %s: it takes no new subscriptions', to_json(p_plan_id), v_plan.status), 'plan_id');
   END IF;
-  v_result := jsonb_build_object('subscription_id', v_subscription_id);
+  v_result := jsonb_build_object('subscription_id', fn_uuid7());
   IF p_idempotency_key IS NOT NULL THEN
     PERFORM fn_remember(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_result, v_now);
   END IF;
   v_start := date_trunc('milliseconds', coalesce(p_start, v_now));
   v_end := CASE WHEN v_plan.is_trial THEN v_start + make_interval(days => v_plan.trial_days) END;
-  INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor, created_at)
-  VALUES (v_subscription_id, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity, v_start, v_end, v_start, v_now);
-  INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
-    window_type_code, priority, effective_start, effective_end, source_type, plan_id, plan_version, subscription_id, created_at)
-  SELECT fn_uuid7(), p_account_id, t.resource_type_code, t.resource_scope, t.limit_kind_code, trim_scale(round(t.quantity_allowed * p_quantity, 6)), t.unit_code,
-    t.window_type_code, t.priority, v_start, least(v_start + make_interval(days => t.duration_days), v_end),
-    'plan', v_plan.plan_id, v_plan.current_version, v_subscription_id, v_now
-  FROM unnest(v_templates) t;
+  INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor,
+    created_at, plan_start, trial_end)
+  VALUES ((v_result ->> 'subscription_id')::uuid, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity,
+    v_start, v_end, v_start, v_now, v_start, v_end)
+  RETURNING * INTO v_subscription;
+  PERFORM fn_plan_grant(v_subscription, v_start, v_now, '{}');
   RETURN v_result || jsonb_build_object('duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_subscribe IS
-'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. Quantities are multiplied by p_quantity, half up to 6 decimals; a trial ends after its trial_days, a template after its duration_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';
+'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. What it grants: fn_plan_grant; a trial ends after its trial_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';

@@ -7,8 +7,10 @@ BEGIN
       'entitlements', coalesce((
         SELECT jsonb_agg(fn_entitlement_json(e, p_account, p_now) ORDER BY e.entitlement_id)
         FROM entitlements e WHERE e.subscription_id = s.subscription_id
+          AND coalesce(least(e.effective_end, e.revoked_at), 'infinity') > least(p_now, s.end_at - interval '1 microsecond')
       ), '[]'))
     FROM subscriptions s WHERE s.subscription_id = p_subscription_id
   );
 END $$;
-COMMENT ON FUNCTION fn_subscription_answer IS 'A subscription with its entitlements, as answers show them.';
+COMMENT ON FUNCTION fn_subscription_answer IS
+'A subscription with its entitlements, in force or to come, as answers show them; when it has ended, those that ended with it.';

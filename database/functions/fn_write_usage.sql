@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION fn_write_usage(
-  p_namespace_id text, p_account_id uuid, p_resource text, p_kind text, p_items usage_item[], p_allocations usage_allocation[], p_now timestamptz
+  p_namespace_id text, p_account_id uuid, p_resource text, p_kind text, p_items usage_item[], p_allocations usage_allocation[], p_now timestamptz,
+  p_reverses uuid DEFAULT NULL
 ) RETURNS consumption_ledger
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -11,24 +12,24 @@ BEGIN
   WITH ledger AS (
     INSERT INTO consumption_ledger (entry_id, namespace_id, account_id, resource_type_code, resource_scope, entry_kind, limit_kind_code,
       idempotency_key, quantity, unit_code, original_quantity, original_unit_code, occurred_at, recorded_at, counted_at, is_late,
-      included_quantity, overage_quantity, excess_quantity, details_hash)
+      reverses_entry_id, included_quantity, overage_quantity, excess_quantity, details_hash)
     SELECT i.entry_id, p_namespace_id, p_account_id, p_resource, i.resource_scope, p_kind, i.limit_kind_code,
       i.idempotency_key, i.quantity, i.unit_code, i.original_quantity, i.original_unit_code, i.occurred_at, p_now, i.counted_at, i.is_late,
-      i.included_quantity, i.overage_quantity, i.excess_quantity,
+      p_reverses, i.included_quantity, i.overage_quantity, i.excess_quantity,
       CASE WHEN i.metadata <> '{}' THEN fn_store_details(i.entry_id, i.metadata) END
     FROM unnest(p_items) i
     RETURNING *
   ), drawn AS (
     INSERT INTO consumption_allocations (entry_id, entitlement_id, account_id, resource_type_code, bucket_id, window_start, window_end,
-      counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier)
+      counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier, draw_order)
     SELECT a.entry_id, a.entitlement_id, p_account_id, p_resource, a.bucket_id, a.window_start, a.window_end,
-      a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier
-    FROM unnest(p_allocations) a
+      a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier, a.ordinality
+    FROM unnest(p_allocations) WITH ORDINALITY a
   )
   SELECT l.* INTO v_entry FROM ledger l LIMIT 1;
 
   -- One use is the common case; the many of a batch fall into few windows and quarters.
-  IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 THEN
+  IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 AND p_items[1].counted_at = p_items[1].occurred_at THEN
     v_drawn := p_allocations[1];
     v_written := fn_count_use(p_account_id, p_resource, v_drawn.bucket_id, v_drawn.window_start, v_drawn.window_end, v_drawn.included_quantity,
       v_drawn.overage_quantity, v_drawn.excess_quantity, v_drawn.billable_quantity, v_drawn.billable_quantity * v_drawn.overage_multiplier);
@@ -51,11 +52,23 @@ BEGIN
         UNION ALL
         SELECT '00000000-0000-0000-0000-000000000000', i.counted_at, i.quantity, i.overage_quantity
         FROM unnest(p_items) i WHERE i.limit_kind_code IS DISTINCT FROM 'cumulative'
+        UNION ALL
+        -- What counts at another time than it occurred, for sums by the time it occurred.
+        SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', m.at, m.sign * i.quantity, m.sign * i.overage_quantity
+        FROM unnest(p_items) i CROSS JOIN LATERAL (VALUES (i.occurred_at, 1), (i.counted_at, -1)) AS m (at, sign)
+        WHERE i.counted_at <> i.occurred_at
       ) d
       GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
       v_written := fn_roll_up(p_account_id, p_resource, v_sum.bucket_id, v_sum.quarter, v_sum.quantity, v_sum.overage);
     END LOOP;
+  END IF;
+
+  -- What bills tell apart and the counters do not: rare, but for items.
+  IF cardinality(p_allocations) = 0 THEN
+    v_written := fn_count_unentitled(p_account_id, p_resource, p_items, p_now);
+  ELSIF cardinality(p_allocations) > 1 OR (p_allocations)[1].entitlement_id <> (p_allocations)[1].bucket_id THEN
+    v_written := fn_count_parts(p_account_id, p_resource, p_allocations);
   END IF;
 
   IF fn_moves_stock((p_items)[1].limit_kind_code) THEN

@@ -16,11 +16,12 @@ CREATE OR REPLACE FUNCTION fn_account_changed() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM fn_bump_resources((
-    SELECT array_agg(s) FROM resource_state s JOIN changed c USING (account_id)
+    SELECT array_agg(s) FROM resource_state s JOIN changed c USING (account_id) JOIN changing o USING (account_id)
+    WHERE (c.status, c.timezone) <> (o.status, o.timezone)
   ));
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION fn_account_changed IS 'A new status or timezone makes every cached answer about the account stale.';
 
 CREATE OR REPLACE TRIGGER accounts_changed AFTER UPDATE ON accounts
-REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_account_changed();
+REFERENCING OLD TABLE AS changing NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_account_changed();

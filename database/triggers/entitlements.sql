@@ -34,6 +34,10 @@ BEGIN
   -- Time access admits while it is in force, whatever its quantity.
   NEW.limit_quantity := CASE WHEN NEW.limit_kind_code <> 'time_access' THEN
     fn_convert_quantity(v_namespace_id, NEW.quantity_allowed, NEW.unit_code, v_type.unit_code) END;
+  PERFORM fn_require_rollover(NEW.window_class, NEW.rollover_max_quantity, NEW.rollover_percent);
+  NEW.rollover_limit := CASE WHEN NEW.rollover_max_quantity IS NOT NULL
+    THEN fn_convert_quantity(v_namespace_id, NEW.rollover_max_quantity, NEW.unit_code, v_type.unit_code)
+    WHEN NEW.rollover_percent IS NOT NULL THEN 'Infinity' END;
   -- In whole milliseconds, like the clock: what starts now is in force now.
   NEW.effective_start := date_trunc('milliseconds', coalesce(NEW.effective_start, fn_now(v_namespace_id)));
   NEW.created_at := coalesce(NEW.created_at, fn_now(v_namespace_id));
@@ -66,3 +70,22 @@ CREATE OR REPLACE TRIGGER entitlements_left AFTER UPDATE ON entitlements
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
 CREATE OR REPLACE TRIGGER entitlements_deleted AFTER DELETE ON entitlements
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_entitlement_changed();
+
+CREATE OR REPLACE FUNCTION fn_terms_changed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  -- Of several changes at one instant the first says what was granted until then.
+  INSERT INTO entitlement_terms (entitlement_id, valid_until, limit_quantity, rollover_limit, rollover_percent)
+  VALUES (OLD.entitlement_id, (SELECT fn_now(a.namespace_id) FROM accounts a WHERE a.account_id = OLD.account_id),
+    OLD.limit_quantity, OLD.rollover_limit, OLD.rollover_percent)
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_terms_changed IS
+'Keeps what an entitlement with rollover granted until now, so that what its closed windows rolled over stays what it was.';
+
+CREATE OR REPLACE TRIGGER entitlements_terms AFTER UPDATE ON entitlements FOR EACH ROW
+WHEN ((OLD.rollover_limit IS NOT NULL OR NEW.rollover_limit IS NOT NULL)
+  AND (OLD.limit_quantity, OLD.rollover_limit, OLD.rollover_percent)
+    IS DISTINCT FROM (NEW.limit_quantity, NEW.rollover_limit, NEW.rollover_percent))
+EXECUTE FUNCTION fn_terms_changed();

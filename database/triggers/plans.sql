@@ -35,6 +35,8 @@ BEGIN
   IF NEW.window_type_code NOT IN (SELECT w.window_type_code FROM window_types w) THEN
     PERFORM fn_fail(400, 'invalid_parameter', format('window %s is not known', to_json(NEW.window_type_code)), 'window');
   END IF;
+  PERFORM fn_require_rollover((SELECT w.window_class FROM window_types w WHERE w.window_type_code = NEW.window_type_code),
+    NEW.rollover_max_quantity, NEW.rollover_percent);
   IF NEW.limit_kind_code <> 'time_access' THEN
     PERFORM fn_require_unit(NEW.namespace_id, NEW.unit_code, v_type.unit_code);
   END IF;

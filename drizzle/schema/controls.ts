@@ -56,7 +56,11 @@ export const resourceState = pgTable(
   (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode] })],
 )
 
-/** Floating seats. A lease past `expires_at` holds none, whatever `ended_at` says; a heartbeat touches no indexed column. */
+/**
+ * Floating seats. A lease past `expires_at` holds none, whatever `ended_at` says. `due_at`, never after `expires_at` was
+ * when it was last looked at: when to look whether it has ended. A heartbeat leaves it where it is, so that it touches no
+ * indexed column; whoever looks and finds the lease alive moves it on.
+ */
 export const concurrencyLeases = pgTable(
   'concurrency_leases',
   {
@@ -72,6 +76,7 @@ export const concurrencyLeases = pgTable(
     heartbeatAt: instant('heartbeat_at').notNull(),
     expiresAt: instant('expires_at').notNull(),
     ttlSeconds: integer('ttl_seconds').notNull(),
+    dueAt: instant('due_at').notNull(),
     endStatus: text('end_status'),
     endedAt: instant('ended_at'),
     endReason: text('end_reason'),
@@ -79,6 +84,7 @@ export const concurrencyLeases = pgTable(
   },
   (t) => [
     index('concurrency_leases_open').on(t.accountId, t.resourceTypeCode).where(sql`${t.endedAt} is null`),
+    index('concurrency_leases_due').on(t.namespaceId, t.dueAt).where(sql`${t.endedAt} is null`),
     index('concurrency_leases_by_account').on(t.accountId, t.leaseId),
     index('concurrency_leases_by_namespace').on(t.namespaceId, t.leaseId),
     check('concurrency_leases_units_positive', sql`${t.units} > 0`),
@@ -87,7 +93,11 @@ export const concurrencyLeases = pgTable(
   ],
 )
 
-/** Quantity held for work whose size is known at its end. A live one counts as spent until `expires_at`. */
+/**
+ * Quantity held for work whose size is known at its end. A live one counts as spent until `expires_at`. A committed one
+ * ended when its entry occurred, so that at each instant either the hold counts or the entry. `committed_state` is what
+ * the commit answered, for its repetition.
+ */
 export const reservations = pgTable(
   'reservations',
   {
@@ -96,26 +106,43 @@ export const reservations = pgTable(
     accountId: uuid('account_id').notNull(),
     resourceTypeCode: textC('resource_type_code').notNull(),
     resourceScope: text('resource_scope'),
+    idempotencyKey: text('idempotency_key').notNull(),
+    limitKindCode: text('limit_kind_code').notNull(),
     quantity: quantity('quantity').notNull(),
+    overageQuantity: quantity('overage_quantity').notNull(),
     reservedAt: instant('reserved_at').notNull(),
     expiresAt: instant('expires_at').notNull(),
     endStatus: text('end_status'),
     endedAt: instant('ended_at'),
     entryId: uuid('entry_id'),
+    committedQuantity: quantity('committed_quantity'),
+    committedState: jsonb('committed_state'),
   },
   (t) => [
     index('reservations_open').on(t.accountId, t.resourceTypeCode).where(sql`${t.endedAt} is null`),
+    index('reservations_due').on(t.namespaceId, t.expiresAt).where(sql`${t.endedAt} is null`),
+    // A hold lasts a day at most: what was held at an instant is one range.
+    index('reservations_by_time').on(t.accountId, t.resourceTypeCode, t.reservedAt),
     check('reservations_end', sql`(${t.endStatus} is null) = (${t.endedAt} is null)`),
     check('reservations_end_status', sql`${t.endStatus} in ('committed', 'released', 'expired')`),
+    check(
+      'reservations_commit',
+      sql`(${t.endStatus} is not distinct from 'committed') = (${t.committedQuantity} is not null)`,
+    ),
+    check(
+      'reservations_ttl',
+      sql`${t.expiresAt} > ${t.reservedAt} and ${t.expiresAt} <= ${t.reservedAt} + interval '24 hours'`,
+    ),
   ],
 )
 
-/** What a reservation holds, by entitlement and window; a commit draws on these. */
+/** What a reservation holds, by entitlement and window; a commit draws on these, in this order. */
 export const reservationAllocations = pgTable(
   'reservation_allocations',
   {
     reservationId: uuid('reservation_id').notNull(),
     entitlementId: uuid('entitlement_id').notNull(),
+    drawOrder: integer('draw_order').notNull(),
     bucketId: uuid('bucket_id').notNull(),
     windowStart: instant('window_start').notNull(),
     windowEnd: instant('window_end').notNull(),
@@ -125,10 +152,11 @@ export const reservationAllocations = pgTable(
   (t) => [primaryKey({ columns: [t.reservationId, t.entitlementId] })],
 )
 
-/** Named items that an account holds; assignment and release are ledger entries. */
+/** Named items that an account holds; assignment and release are ledger entries. `decision` is what the assignment answered, for its repetition. */
 export const inventoryItems = pgTable(
   'inventory_items',
   {
+    namespaceId: text('namespace_id').notNull(),
     accountId: uuid('account_id').notNull(),
     resourceTypeCode: textC('resource_type_code').notNull(),
     item: text('item').notNull(),
@@ -136,6 +164,11 @@ export const inventoryItems = pgTable(
     entryId: uuid('entry_id').notNull(),
     assignedAt: instant('assigned_at').notNull(),
     metadata: jsonb('metadata').notNull().default({}),
+    decision: jsonb('decision').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.item] })],
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.item] }),
+    index('inventory_items_by_account').on(t.accountId, t.entryId),
+    index('inventory_items_by_namespace').on(t.namespaceId, t.entryId),
+  ],
 )

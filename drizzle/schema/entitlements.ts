@@ -70,6 +70,8 @@ export const planEntitlementTemplates = pgTable(
     /** Null on insert: the trigger fills in the plan's namespace and current version. */
     namespaceId: text('namespace_id').notNull().default(sql`null`),
     planVersion: integer('plan_version').notNull().default(sql`null`),
+    rolloverMaxQuantity: quantity('rollover_max_quantity'),
+    rolloverPercent: quantity('rollover_percent'),
   },
   (t) => [
     unique('plan_entitlement_templates_key')
@@ -86,6 +88,10 @@ export const planEntitlementTemplates = pgTable(
       .nullsNotDistinct(),
     check('plan_entitlement_templates_quantity', sql`${t.quantityAllowed} >= 0`),
     check('plan_entitlement_templates_duration', sql`${t.durationDays} > 0`),
+    check(
+      'plan_entitlement_templates_rollover',
+      sql`${t.rolloverMaxQuantity} >= 0 and ${t.rolloverPercent} between 0 and 100`,
+    ),
     foreignKey({
       columns: [t.namespaceId, t.planId, t.planVersion],
       foreignColumns: [planVersions.namespaceId, planVersions.planId, planVersions.planVersion],
@@ -93,6 +99,12 @@ export const planEntitlementTemplates = pgTable(
   ],
 )
 
+/**
+ * What an account is subscribed to. The plan is the one of now until `pending_at`, from then on the pending one: no job
+ * moves it (`fn_subscription_at`). `plan_start` is when the plan began, whatever its version: trials and durations count
+ * from there; `trial_end` is when the plan's trial ends, `end_at` when the subscription does. `cut_ends` has the ends that
+ * entitlements had before a pending change or cancel cut them short, by their ids.
+ */
 export const subscriptions = pgTable(
   'subscriptions',
   {
@@ -107,10 +119,25 @@ export const subscriptions = pgTable(
     billingAnchor: instant('billing_anchor').notNull(),
     canceledAt: instant('canceled_at'),
     createdAt: instant('created_at').notNull(),
+    planStart: instant('plan_start').notNull(),
+    trialEnd: instant('trial_end'),
+    pendingAt: instant('pending_at'),
+    pendingPlanId: text('pending_plan_id'),
+    pendingPlanVersion: integer('pending_plan_version'),
+    pendingQuantity: quantity('pending_quantity'),
+    cutEnds: jsonb('cut_ends').notNull().default({}),
   },
   (t) => [
     index('subscriptions_by_account').on(t.accountId, t.subscriptionId),
-    check('subscriptions_quantity_positive', sql`${t.quantity} > 0`),
+    index('subscriptions_by_plan').on(t.namespaceId, t.planId, t.subscriptionId),
+    index('subscriptions_by_pending_plan')
+      .on(t.namespaceId, t.pendingPlanId, t.subscriptionId)
+      .where(sql`${t.pendingAt} is not null`),
+    check('subscriptions_quantity_positive', sql`${t.quantity} > 0 and ${t.pendingQuantity} > 0`),
+    check(
+      'subscriptions_pending',
+      sql`num_nulls(${t.pendingAt}, ${t.pendingPlanId}, ${t.pendingPlanVersion}, ${t.pendingQuantity}) in (0, 4)`,
+    ),
     foreignKey({
       columns: [t.namespaceId, t.planId, t.planVersion],
       foreignColumns: [planVersions.namespaceId, planVersions.planId, planVersions.planVersion],
@@ -121,7 +148,8 @@ export const subscriptions = pgTable(
 /**
  * What an account holds. `bucket_id` names its counter, which a plan change hands on together with `window_anchor`;
  * `limit_quantity` is `quantity_allowed` in the resource's own unit; class and period are those of the window type, kept
- * here so that a check need not look them up. All of these, and the start, are filled in by trigger.
+ * here so that a check need not look them up. `rollover_limit`, in the resource's own unit too, says that it has rollover:
+ * at most how much ('Infinity' = no bound). All of these, and the start, are filled in by trigger.
  */
 export const entitlements = pgTable(
   'entitlements',
@@ -149,6 +177,9 @@ export const entitlements = pgTable(
     windowPeriod: interval('window_period'),
     metadata: jsonb('metadata').notNull().default({}),
     createdAt: instant('created_at').notNull().default(sql`null`),
+    rolloverMaxQuantity: quantity('rollover_max_quantity'),
+    rolloverPercent: quantity('rollover_percent'),
+    rolloverLimit: quantity('rollover_limit'),
   },
   (t) => [
     index('entitlements_by_resource').on(t.accountId, t.resourceTypeCode),
@@ -157,12 +188,28 @@ export const entitlements = pgTable(
     check('entitlements_end_after_start', sql`${t.effectiveEnd} > ${t.effectiveStart}`),
     check('entitlements_window', sql`(${t.limitKindCode} = 'cumulative') = (${t.windowClass} is not null)`),
     check('entitlements_source', sql`${t.sourceType} in ('plan', 'manual')`),
+    check('entitlements_rollover', sql`${t.rolloverMaxQuantity} >= 0 and ${t.rolloverPercent} between 0 and 100`),
   ],
+)
+
+/** What an entitlement with rollover granted until it was changed: a closed window rolls over what it had then. */
+export const entitlementTerms = pgTable(
+  'entitlement_terms',
+  {
+    entitlementId: uuid('entitlement_id').notNull(),
+    validUntil: instant('valid_until').notNull(),
+    limitQuantity: quantity('limit_quantity'),
+    rolloverLimit: quantity('rollover_limit'),
+    rolloverPercent: quantity('rollover_percent'),
+  },
+  (t) => [primaryKey({ columns: [t.entitlementId, t.validUntil] })],
 )
 
 /**
  * Cumulative counters, by bucket and window; a window without a row is at zero. Keyed by the end, so that the windows
- * still running are one short range however many have passed. used = carried + the sum of its allocations.
+ * still running are one short range however many have passed. used = carried + the sum of its allocations. From
+ * `frozen_at` on the row never changes again (trigger). Bucket 0 takes what drew on no cumulative entitlement, by the UTC
+ * month of its recording.
  */
 export const entitlementWindows = pgTable(
   'entitlement_windows',
@@ -181,5 +228,35 @@ export const entitlementWindows = pgTable(
     billableAmount: quantity('billable_amount').notNull(),
     frozenAt: instant('frozen_at'),
   },
-  (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.windowEnd, t.bucketId] })],
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.resourceTypeCode, t.windowEnd, t.bucketId] }),
+    // No column of it is one that a use changes.
+    index('entitlement_windows_open').on(t.accountId, t.windowEnd).where(sql`${t.frozenAt} is null`),
+  ],
+)
+
+/**
+ * Of a bucket that was handed on, what each entitlement but its first has drawn in a window; the rest of the window's
+ * counter is the first one's. Kept apart because each is billed on its own, and few buckets ever need it.
+ */
+export const entitlementWindowParts = pgTable(
+  'entitlement_window_parts',
+  {
+    accountId: uuid('account_id').notNull(),
+    resourceTypeCode: textC('resource_type_code').notNull(),
+    windowEnd: instant('window_end').notNull(),
+    bucketId: uuid('bucket_id').notNull(),
+    entitlementId: uuid('entitlement_id').notNull(),
+    includedQuantity: quantity('included_quantity').notNull(),
+    overageQuantity: quantity('overage_quantity').notNull(),
+    excessQuantity: quantity('excess_quantity').notNull(),
+    billableQuantity: quantity('billable_quantity').notNull(),
+    billableAmount: quantity('billable_amount').notNull(),
+  },
+  (t) => [
+    primaryKey({
+      name: 'entitlement_window_parts_pk',
+      columns: [t.accountId, t.resourceTypeCode, t.windowEnd, t.bucketId, t.entitlementId],
+    }),
+  ],
 )

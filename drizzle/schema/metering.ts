@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { boolean, date, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import { boolean, date, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
 import { bytea, instant, quantity, textC } from './columns.ts'
 
 /**
@@ -38,10 +38,14 @@ export const consumptionLedger = pgTable(
     index('consumption_ledger_reversals')
       .on(t.accountId, t.resourceTypeCode, t.recordedAt)
       .where(sql`${t.entryKind} = 'reversal'`),
+    index('consumption_ledger_reversed').on(t.reversesEntryId).where(sql`${t.reversesEntryId} is not null`),
   ],
 )
 
-/** What an entry drew on: one row for each entitlement, with the billing facts as of recording. */
+/**
+ * What an entry drew on: one row for each entitlement, with the billing facts as of recording; a reversal gives back in
+ * the reverse of `draw_order`.
+ */
 export const consumptionAllocations = pgTable(
   'consumption_allocations',
   {
@@ -58,6 +62,7 @@ export const consumptionAllocations = pgTable(
     excessQuantity: quantity('excess_quantity').notNull(),
     billableQuantity: quantity('billable_quantity').notNull(),
     overageMultiplier: quantity('overage_multiplier').notNull(),
+    drawOrder: integer('draw_order').notNull().default(1),
   },
   (t) => [
     primaryKey({ columns: [t.entryId, t.entitlementId] }),
@@ -69,6 +74,10 @@ export const consumptionAllocations = pgTable(
       t.overageQuantity,
       t.excessQuantity,
     ),
+    // What was given back leaves a rolling window, too, and that narrows it.
+    index('consumption_allocations_given_back')
+      .on(t.bucketId, t.countedAt)
+      .where(sql`${t.includedQuantity} + ${t.overageQuantity} + ${t.excessQuantity} < 0`),
   ],
 )
 
@@ -80,8 +89,10 @@ export const ledgerDetails = pgTable('ledger_details', {
 })
 
 /**
- * Usage by UTC day and quarter of an hour (1–96; all timezones' days align with quarters), by bucket; bucket 0 takes
- * what drew on no cumulative entitlement. One row a day keeps every window's sum within a bounded number of rows.
+ * Usage by UTC day and quarter of an hour (1–96; all timezones' days align with quarters) in which it counts, by bucket;
+ * bucket 0 takes what drew on no cumulative entitlement. One row a day keeps every window's sum within a bounded number
+ * of rows. Bucket f…f moves what counts at another time than it occurred: added when it occurred, taken off when it
+ * counts, so that all buckets together are the usage by `occurred_at`.
  */
 export const usageRollups = pgTable(
   'usage_rollups',

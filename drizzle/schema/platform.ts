@@ -13,7 +13,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { bytea, instant, interval } from './columns.ts'
+import { bytea, instant, interval, textC } from './columns.ts'
 
 /** A tenant of the service: its own accounts, plans, rules, keys and clock. */
 export const namespaces = pgTable(
@@ -47,7 +47,10 @@ export const accounts = pgTable(
     metadata: jsonb('metadata').notNull().default({}),
     createdAt: instant('created_at').notNull().default(sql`now()`),
   },
-  (t) => [check('accounts_status', sql`${t.status} in ('active', 'suspended')`)],
+  (t) => [
+    check('accounts_status', sql`${t.status} in ('active', 'suspended')`),
+    index('accounts_by_namespace').on(t.namespaceId, t.accountId),
+  ],
 )
 
 /** Only the SHA-256 of a key is kept. */
@@ -66,11 +69,28 @@ export const apiKeys = pgTable(
     createdAt: instant('created_at').notNull().default(sql`now()`),
     lastUsedAt: instant('last_used_at'),
     revokedAt: instant('revoked_at'),
+    /** The key that takes its place once `expires_at` has come. */
+    rotatedTo: uuid('rotated_to'),
   },
   (t) => [
     check('api_keys_scopes', sql`${t.scopes} <@ array['check', 'meter', 'lease', 'read', 'admin']`),
     index('api_keys_by_namespace').on(t.namespaceId, t.createdAt, t.keyId),
   ],
+)
+
+/**
+ * Where a job goes on that goes through all rows of `resource_state`, of one namespace or ('') of all, in the order of
+ * their keys. Null: at the first.
+ */
+export const maintenanceCursors = pgTable(
+  'maintenance_cursors',
+  {
+    job: text('job').notNull(),
+    namespaceId: text('namespace_id').notNull(),
+    fromAccountId: uuid('from_account_id'),
+    fromResourceTypeCode: textC('from_resource_type_code'),
+  },
+  (t) => [primaryKey({ columns: [t.job, t.namespaceId] })],
 )
 
 /** Remembered as long as the ledger: no window after which a retry is counted twice. */
@@ -87,12 +107,16 @@ export const idempotencyKeys = pgTable(
   (t) => [primaryKey({ columns: [t.accountId, t.idempotencyKey] })],
 )
 
-/** Who changed what, from what to what. Append-only. */
+/**
+ * Who changed what, from what to what. Append-only; in real time. `actor`: `key:<id>`, `token` or `token:<account id>`,
+ * `cron`, `role:<database role>`. `details_hash` stands for the personal strings, which are in `audit_details`.
+ */
 export const auditLog = pgTable(
   'audit_log',
   {
     auditId: uuid('audit_id').primaryKey(),
     namespaceId: text('namespace_id').notNull(),
+    accountId: uuid('account_id'),
     actor: text('actor').notNull(),
     requestId: text('request_id'),
     action: text('action').notNull(),
@@ -100,9 +124,27 @@ export const auditLog = pgTable(
     objectId: text('object_id').notNull(),
     before: jsonb('before'),
     after: jsonb('after'),
+    detailsHash: bytea('details_hash'),
     changedAt: instant('changed_at').notNull(),
   },
-  (t) => [index('audit_log_by_namespace').on(t.namespaceId, t.auditId)],
+  (t) => [
+    index('audit_log_by_namespace').on(t.namespaceId, t.changedAt, t.auditId),
+    index('audit_log_by_account').on(t.accountId, t.changedAt, t.auditId).where(sql`${t.accountId} is not null`),
+    index('audit_log_by_object').on(t.namespaceId, t.objectId, t.changedAt, t.auditId),
+  ],
+)
+
+/** Personal strings of the trail, outside it so that they can be erased; the trail keeps their salted SHA-256. */
+export const auditDetails = pgTable(
+  'audit_details',
+  {
+    auditId: uuid('audit_id').primaryKey(),
+    accountId: uuid('account_id'),
+    before: jsonb('before'),
+    after: jsonb('after'),
+    salt: bytea('salt').notNull(),
+  },
+  (t) => [index('audit_details_by_account').on(t.accountId).where(sql`${t.accountId} is not null`)],
 )
 
 /** `namespace_id` null: known to all namespaces (look-ups alike below). */
