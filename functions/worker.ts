@@ -1,9 +1,18 @@
 import { createApp } from './app.ts'
 import { Failure } from './core/failure.ts'
-import { EnvironmentError, parseEnvironment } from './env.ts'
+import { createBreaker } from './decisions/breaker.ts'
+import { createMemory } from './decisions/memory.ts'
+import { createPropagate } from './decisions/propagate.ts'
+import { createRedisTier, type RedisTier } from './decisions/redis.ts'
+import { type Environment, EnvironmentError, parseEnvironment } from './env.ts'
 import { failureResponse } from './http/errors.ts'
+import { createObserve } from './http/observe.ts'
 import { runScheduled } from './maintenance/run.ts'
 import { createGateway } from './store/gateway.ts'
+import { createRedis } from './store/redis.ts'
+
+/** How long Redis is left alone after it failed. */
+const REDIS_REST_MS = 3000
 
 type Service = ReturnType<typeof build>
 /** Kept per isolate. It holds no request's I/O. */
@@ -16,18 +25,44 @@ function build(bindings: object) {
     fetchEndpoint: env.NEON_FETCH_ENDPOINT,
     budgetMs: env.POSTGRES_BUDGET_MS,
   })
+  const nowMs = () => Date.now()
+  const memory = createMemory(nowMs, env.STALE_IF_ERROR_MS)
+  const redis = redisTierOf(env, nowMs)
+  const propagate = createPropagate(memory, redis)
   const app = createApp({
     gateway,
+    tiers: {
+      memory,
+      redis,
+      nowMs,
+      maxStalenessMs: env.MAX_STALENESS_MS,
+      staleIfErrorMs: env.STALE_IF_ERROR_MS,
+    },
+    propagate,
     secrets: {
       jwtSecrets: [env.JWT_SECRET, env.JWT_SECRET_PREVIOUS].filter((secret) => secret !== undefined),
       keyPepper: env.KEY_PEPPER,
       devKey: env.MEC_DEV_KEY,
     },
-    nowMs: () => Date.now(),
+    limiters: { requestsPerKey: env.REQUESTS_PER_KEY, failedAuthPerAddress: env.FAILED_AUTH_PER_ADDRESS },
+    observe: createObserve(env.ANALYTICS),
+    nowMs,
+    wait: (ms) => scheduler.wait(ms),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     newRequestId: () => crypto.randomUUID(),
   })
-  return { app, gateway }
+  return { app, gateway, propagate }
+}
+
+function redisTierOf(env: Environment, nowMs: () => number): RedisTier | null {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = env
+  if (url === undefined || token === undefined) return null
+  return createRedisTier({
+    redis: createRedis({ url, token }),
+    breaker: createBreaker(nowMs, REDIS_REST_MS),
+    readBudgetMs: env.REDIS_BUDGET_MS,
+    keyRecordTtlMs: env.STALE_IF_ERROR_MS,
+  })
 }
 
 export default {
@@ -42,8 +77,14 @@ export default {
 
   async scheduled(controller, bindings) {
     service ??= build(bindings)
-    const reports = await runScheduled(service.gateway, controller.cron, crypto.randomUUID())
-    console.log(JSON.stringify({ event: 'cron', cron: controller.cron, reports }))
+    const { gateway, propagate } = service
+    const reports = await runScheduled(gateway, propagate, controller.cron, crypto.randomUUID(), () => Date.now())
+    const text = JSON.stringify({ event: 'cron', cron: controller.cron, reports })
+    const isFault = reports.some(({ failed, differences }) => failed !== null || differences.length > 0)
+    if (isFault) console.error(text)
+    else console.log(text)
+    // So that the platform counts the run as failed, too.
+    if (isFault) throw new Error('a cron job failed or found differences: see its report')
   },
 } satisfies ExportedHandler<object>
 

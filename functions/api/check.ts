@@ -1,14 +1,15 @@
 import { z } from '@hono/zod-openapi'
 import type { Snapshot } from '../core/snapshot.ts'
 import { ON_ERROR, PURPOSES } from '../core/vocabulary.ts'
-import { decide, type SnapshotRequest } from '../decisions/decide.ts'
+import { decide } from '../decisions/decide.ts'
+import type { Asking, CheckQuestion, SnapshotAnswer, SnapshotRequest, Tiers } from '../decisions/question.ts'
 import type { Api, Exchange } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { accountId, integer, nonNegativeQuantity, resource, scope, time } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { DECISION_EXAMPLE, Decision } from './shapes.ts'
 
-const CheckRequest = z
+export const CheckRequest = z
   .strictObject({
     account_id: accountId(),
     resource: resource(),
@@ -35,7 +36,7 @@ const check = contract({
   tag: 'Decisions',
   summary: 'May this account do this now?',
   description:
-    'Asks; changes nothing. A denial is an answer, not an error. When Postgres cannot answer, a token gets `on_error` (else a denial) with `degraded`; an API key, which nobody could then authenticate, gets 503.',
+    "Asks; changes nothing. A denial is an answer, not an error. When Postgres cannot answer, the last state known does, for ten minutes, with `degraded`; then `on_error`, then the rule's, then a denial. An API key that nobody can authenticate gets 503.",
   scopes: ['check'],
   input: CheckRequest,
   statuses: { 200: 'The decision.' },
@@ -47,14 +48,37 @@ const check = contract({
   },
 })
 
-export function serveCheck(api: Api, gateway: Gateway, nowMs: () => number): void {
-  const snapshot = gateway.bind<SnapshotRequest, Snapshot>('api_snapshot')
+export function serveCheck(api: Api, gateway: Gateway, tiers: Tiers): void {
+  const snapshot = gateway.bind<SnapshotRequest, Snapshot & Pick<SnapshotAnswer, 'auth'>>('api_snapshot')
 
-  async function handleCheck({ input, caller, ask }: Exchange<z.output<typeof CheckRequest>>) {
-    const { account_id, resource, scope = null, quantity = 1, at = null, on_error = null } = input
-    const question = { account_id, resource, scope, quantity, at, on_error, purpose: input.for ?? 'any' }
-    const stores = { snapshot: (request: SnapshotRequest) => ask(snapshot, request) }
-    return { status: 200, body: await decide(question, caller.credential, stores, nowMs) } as const
+  async function handleCheck(exchange: Exchange<z.output<typeof CheckRequest>>) {
+    async function readOne([request]: readonly SnapshotRequest[]): Promise<SnapshotAnswer> {
+      if (!request) return { snapshots: [], auth: null }
+      const { auth, ...found } = await exchange.ask(snapshot, request)
+      return { snapshots: [found], auth }
+    }
+    const [decision] = await decide([questionOf(exchange.input)], askingOf(exchange, readOne), tiers)
+    if (!decision) throw new RangeError('a question without a decision')
+    const { source, degraded, outcome } = decision
+    Object.assign(exchange.facts, { source, degraded, outcome })
+    return { status: 200, body: decision } as const
   }
   api.serve(check, handleCheck)
+}
+
+export function questionOf(input: z.output<typeof CheckRequest>): CheckQuestion {
+  const {
+    account_id,
+    resource,
+    scope = null,
+    quantity = 1,
+    at = null,
+    on_error = null,
+    max_staleness_ms = null,
+  } = input
+  return { account_id, resource, scope, quantity, at, on_error, max_staleness_ms, purpose: input.for ?? 'any' }
+}
+
+export function askingOf({ caller, timed, later }: Exchange<unknown>, snapshots: Asking['snapshots']): Asking {
+  return { credential: caller.credential, namespace: caller.namespaceHint, snapshots, timed, later }
 }

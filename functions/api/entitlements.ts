@@ -3,7 +3,7 @@ import { type Api, type Exchange, forward } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { accountId, idempotencyKey, integer, metadata, nonNegativeQuantity, prose, time, uuid } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
-import { grantFields, hasQuantity, QUANTITY_REQUIRED, QUANTITY_REQUIRED_SCHEMA } from './grants.ts'
+import { grantFields, hasQuantity, QUANTITY_REQUIRED, QUANTITY_REQUIRED_SCHEMA, rolloverFields } from './grants.ts'
 import { amount, Duplicate, id, instant, LimitKind, Metadata, orNull, State, Window } from './shapes.ts'
 
 export const Entitlement = z
@@ -17,6 +17,8 @@ export const Entitlement = z
     unit: z.string().nullable(),
     window: z.string().nullable().openapi({ description: 'The code of a window type.' }),
     priority: z.int(),
+    rollover_max_quantity: amount().nullable(),
+    rollover_percent: amount().nullable(),
     effective_start: instant(),
     effective_end: instant().nullable(),
     status: z.enum(['scheduled', 'active', 'expired', 'revoked']),
@@ -34,6 +36,7 @@ export const Entitlement = z
 const EntitlementWithState = Entitlement.extend({
   state: State.extend({
     overage_quantity: amount(),
+    rollover_quantity: amount().openapi({ description: 'How much of the limit the window before left over.' }),
     window: orNull(Window),
     resets_at: instant().nullable(),
   }),
@@ -51,6 +54,8 @@ export const ENTITLEMENT_EXAMPLE = {
   unit: 'count',
   window: 'calendar_month',
   priority: 100,
+  rollover_max_quantity: null,
+  rollover_percent: null,
   effective_start: '2026-11-01T00:00:00Z',
   effective_end: null,
   status: 'active',
@@ -64,6 +69,7 @@ const STATE_EXAMPLE = {
   held: 0,
   remaining: 90,
   overage_quantity: 0,
+  rollover_quantity: 0,
   window: { type: 'calendar_month', start: '2026-11-01T00:00:00Z', end: '2026-12-01T00:00:00Z' },
   resets_at: '2026-12-01T00:00:00Z',
 }
@@ -110,6 +116,7 @@ const PatchInput = ById.extend({
   quantity: nonNegativeQuantity().nullable().optional().openapi({ description: 'Null is unlimited.' }),
   effective_end: time().nullish().openapi({ description: 'Null is without end.' }),
   priority: integer().optional(),
+  ...rolloverFields(),
 })
 const patchEntitlement = contract({
   method: 'patch',
@@ -122,7 +129,7 @@ const patchEntitlement = contract({
   input: PatchInput,
   statuses: { 200: 'The entitlement.' },
   answer: Entitlement,
-  errors: { 404: 'No such entitlement.', 409: 'It cannot be changed in its state.' },
+  errors: { 404: 'No such entitlement.', 409: '`window_closed`, `entitlement_replaced` (effective_end).' },
   example: { request: { quantity: 750 }, answer: { ...ENTITLEMENT_EXAMPLE, quantity: 750 } },
 })
 

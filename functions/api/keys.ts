@@ -3,7 +3,7 @@ import { SCOPES } from '../core/vocabulary.ts'
 import { type Api, type Exchange, forward } from '../http/api.ts'
 import type { MintedKey } from '../http/api-key.ts'
 import { contract, pageOf } from '../http/contract.ts'
-import { page, printable, time, uuid } from '../http/fields.ts'
+import { integer, page, printable, time, uuid } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { id, instant, ScopeName } from './shapes.ts'
 
@@ -98,23 +98,53 @@ const revokeKey = contract({
   example: { answer: { ...KEY_EXAMPLE, revoked_at: '2026-11-21T10:00:00Z' } },
 })
 
-/** What SQL stores of a new key. It refuses when `namespace` is not the caller's: the edge only knows a hint. */
-interface KeyRecord extends z.output<typeof KeyRequest> {
+const MAX_OVERLAP_SECONDS = 30 * 24 * 60 * 60
+const RotateInput = ById.extend({
+  overlap_seconds: integer(0, MAX_OVERLAP_SECONDS).optional().openapi({
+    default: 86_400,
+    description: 'How long the old key still works, at most 30 days; never beyond its own end.',
+    example: 3600,
+  }),
+})
+const rotateKey = contract({
+  method: 'post',
+  path: '/v1/keys/{key_id}/rotate',
+  operationId: 'rotateKey',
+  tag: 'Keys',
+  summary: 'Replace an API key',
+  description:
+    'By a new one of the same name, scopes and end, whose secret is in this answer and nowhere else. The old one works until the overlap is over. A key is rotated once; after that its successor is.',
+  scopes: ['admin'],
+  input: RotateInput,
+  statuses: { 201: 'The new key, with its secret.' },
+  answer: NewKey,
+  errors: { 404: 'No such key.', 409: '`key_rotated`.', 410: '`key_revoked`, `key_expired`.' },
+  example: {
+    request: { overlap_seconds: 3600 },
+    answer: { ...KEY_EXAMPLE, secret: 'mec_sk_default_Ab3d…' },
+  },
+})
+
+/** What SQL stores of a secret. It refuses when `namespace` is not the caller's: the edge only knows a hint. */
+interface Minted {
   readonly namespace: string
   readonly hash: string
   readonly prefix: string
 }
 
 export function serveKeys(api: Api, gateway: Gateway, mint: Mint): void {
-  const create = gateway.bind<KeyRecord, z.input<typeof Key>>('api_key_create')
-
-  async function handleCreate({ input, caller, ask }: Exchange<z.output<typeof KeyRequest>>) {
-    const { secret, hash, prefix } = await mint(caller.namespaceHint)
-    const key = await ask(create, { ...input, namespace: caller.namespaceHint, hash, prefix })
-    return { status: 201, body: { ...key, secret } } as const
+  /** A handler that mints a secret, has SQL store the key, and shows both. */
+  function minting<Input extends object>(name: 'api_key_create' | 'api_key_rotate') {
+    const store = gateway.bind<Input & Minted, z.input<typeof Key>>(name)
+    return async function handleMinting({ input, caller, ask }: Exchange<Input>) {
+      const { secret, hash, prefix } = await mint(caller.namespaceHint)
+      const key = await ask(store, { ...input, namespace: caller.namespaceHint, hash, prefix })
+      return { status: 201, body: { ...key, secret } } as const
+    }
   }
 
-  api.serve(createKey, handleCreate)
+  api.serve(createKey, minting<z.output<typeof KeyRequest>>('api_key_create'))
+  api.serve(rotateKey, minting<z.output<typeof RotateInput>>('api_key_rotate'))
   api.serve(listKeys, forward(gateway.bind<z.output<typeof ListInput>, z.input<typeof KeyList>>('api_key_list')))
   api.serve(revokeKey, forward(gateway.bind<z.output<typeof ById>, z.input<typeof Key>>('api_key_revoke')))
 }

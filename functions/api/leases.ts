@@ -1,4 +1,6 @@
 import { z } from '@hono/zod-openapi'
+import { denyLease } from '../decisions/deny-lease.ts'
+import type { Tiers } from '../decisions/question.ts'
 import { type Api, type Exchange, forward } from '../http/api.ts'
 import { contract, pageOf } from '../http/contract.ts'
 import {
@@ -76,7 +78,7 @@ const AcquireRequest = z
 const SqlAcquired = SqlDecision.extend({
   lease: orNull(Lease),
   renewed: z.boolean(),
-  holders: z.array(Lease).optional().openapi({ description: 'The active leases, at most 20, when denied.' }),
+  holders: z.array(Lease).readonly().optional().openapi({ description: 'The active leases, at most 20, when denied.' }),
 })
 const Acquired = SqlAcquired.extend(Provenance.shape).openapi('LeaseDecision')
 
@@ -86,7 +88,8 @@ const acquireLease = contract({
   operationId: 'acquireLease',
   tag: 'Leases',
   summary: 'Take a floating seat',
-  description: 'The same holder asking again gets its own lease back, renewed, and takes no second seat.',
+  description:
+    'The same holder (of the same account, resource and scope) asking again gets its own lease back, renewed, and takes no second seat. With other units it asks for the difference only: more of them as far as there are seats, else it is denied and keeps what it has; fewer give seats back. Metadata that is left out stays. A full pool may be denied from state of less than 2 s ago.',
   scopes: ['lease'],
   input: AcquireRequest,
   statuses: { 201: 'Granted.', 200: 'Renewed, or denied.' },
@@ -98,7 +101,11 @@ const acquireLease = contract({
   },
 })
 
-const HeartbeatInput = ById.extend({ ttl_seconds: ttlSeconds().optional() })
+const HeartbeatInput = ById.extend({
+  ttl_seconds: ttlSeconds()
+    .optional()
+    .openapi({ description: 'Seconds from now until it ends by itself; as many as before when left out.' }),
+})
 const heartbeatLease = contract({
   method: 'post',
   path: '/v1/leases/{lease_id}/heartbeat',
@@ -135,6 +142,7 @@ const revokeLease = contract({
   operationId: 'revokeLease',
   tag: 'Leases',
   summary: 'Take a seat away',
+  description: 'The reason is kept with the lease, for the record.',
   scopes: ['admin'],
   input: RevokeInput,
   statuses: { 200: 'The lease, ended.' },
@@ -180,10 +188,18 @@ const listLeases = contract({
 type One = z.input<typeof OneLease>
 type Id = z.output<typeof ById>
 
-export function serveLeases(api: Api, gateway: Gateway): void {
+export function serveLeases(api: Api, gateway: Gateway, tiers: Tiers): void {
   const acquire = gateway.bind<z.output<typeof AcquireRequest>, z.input<typeof SqlAcquired>>('api_lease_acquire')
 
-  async function handleAcquire({ input, ask }: Exchange<z.output<typeof AcquireRequest>>) {
+  async function handleAcquire({ input, caller, ask, timed }: Exchange<z.output<typeof AcquireRequest>>) {
+    const { account_id, resource, scope = null, holder, units = 1 } = input
+    const question = { account_id, resource, scope, holder, units }
+    const { credential, namespaceHint: namespace } = caller
+    const denial = await denyLease(question, { credential, namespace, timed }, tiers)
+    if (denial) {
+      const { decision, holders } = denial
+      return { status: 200, body: { ...decision, lease: null, renewed: false, holders } } as const
+    }
     const answer = await ask(acquire, input)
     const isGranted = answer.lease !== null && !answer.renewed
     return { status: isGranted ? 201 : 200, body: fromPostgres(answer) } as const

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
 import { type Api, forward } from '../http/api.ts'
 import { contract, pageOf } from '../http/contract.ts'
-import { code, integer, page, printable, queryInteger } from '../http/fields.ts'
+import { code, integer, page, printable, queryInteger, when } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { grantFields, hasQuantity, QUANTITY_REQUIRED, QUANTITY_REQUIRED_SCHEMA } from './grants.ts'
-import { amount, instant, LimitKind } from './shapes.ts'
+import { amount, id, instant, LimitKind } from './shapes.ts'
 
 const MAX_PLAN_ENTITLEMENTS = 200
 /** A hundred years. */
@@ -44,6 +44,8 @@ const PlanEntitlement = z
     window: z.string().nullable(),
     duration_days: z.int().nullable(),
     priority: z.int(),
+    rollover_max_quantity: amount().nullable(),
+    rollover_percent: amount().nullable(),
   })
   .openapi('PlanEntitlement')
 
@@ -72,6 +74,8 @@ const ENTITLEMENT_EXAMPLE = {
   window: 'calendar_month',
   duration_days: null,
   priority: 100,
+  rollover_max_quantity: 250,
+  rollover_percent: null,
 }
 const BODY_EXAMPLE = { name: 'Pro', status: 'active', entitlements: [ENTITLEMENT_EXAMPLE] }
 const PLAN_EXAMPLE = {
@@ -146,6 +150,75 @@ const listPlanVersions = contract({
   example: { answer: LIST_EXAMPLE },
 })
 
+const MigrateInput = PlanId.extend({
+  dry_run: z.boolean().optional().openapi({ default: false, description: 'Say what would be done, and do nothing.' }),
+  when: when(),
+  limit: integer(1, 100).optional().openapi({ default: 20, description: 'How many at most, in one transaction.' }),
+  cursor: printable(1024).nullish().openapi({ description: '`next_cursor` of the batch before.' }),
+})
+const Migration = pageOf(
+  z
+    .object({
+      subscription_id: id(),
+      account_id: z.string(),
+      from_version: z.int(),
+      to_version: z.int(),
+      result: z.enum(['migrated', 'skipped']),
+      reason: z
+        .enum(['change_pending', 'cancel_pending'])
+        .nullable()
+        .openapi({ description: 'Why it was skipped: it is about to change, or to end.' }),
+      effective_at: instant().nullable(),
+    })
+    .openapi('MigratedSubscription'),
+)
+  .extend({
+    plan_id: z.string(),
+    version: z.int(),
+    dry_run: z.boolean(),
+    migrated: z.int().openapi({ description: 'Of this batch.' }),
+    skipped: z.int(),
+  })
+  .openapi('PlanMigration')
+
+const migratePlan = contract({
+  method: 'post',
+  path: '/v1/plans/{plan_id}/migrate',
+  operationId: 'migratePlan',
+  tag: 'Plans',
+  summary: 'Move the subscriptions of a plan to its newest version',
+  description:
+    'One bounded batch, all or nothing: those on an older version, by their ids. Call it with `next_cursor` until `has_more` is false. Whoever is about to change or to end is skipped. Done again it finds only what is left.',
+  scopes: ['admin'],
+  input: MigrateInput,
+  statuses: { 200: 'What was done with each; of a dry run, what would be.' },
+  answer: Migration,
+  errors: { 404: 'No such plan.', 409: '`plan_not_active`: the plan is a draft.' },
+  example: {
+    request: { dry_run: true, limit: 50 },
+    answer: {
+      plan_id: 'pro',
+      version: 2,
+      dry_run: true,
+      migrated: 1,
+      skipped: 0,
+      data: [
+        {
+          subscription_id: '019a9f3e-5d2c-7c11-9f5e-3b1f6f0f2a13',
+          account_id: 'org_acme',
+          from_version: 1,
+          to_version: 2,
+          result: 'migrated',
+          reason: null,
+          effective_at: '2026-11-21T10:00:00Z',
+        },
+      ],
+      has_more: false,
+      next_cursor: null,
+    },
+  },
+})
+
 type One = z.input<typeof Plan>
 type Many = z.input<typeof PlanList>
 
@@ -154,4 +227,8 @@ export function servePlans(api: Api, gateway: Gateway): void {
   api.serve(getPlan, forward(gateway.bind<z.output<typeof GetInput>, One>('api_plan_get')))
   api.serve(listPlans, forward(gateway.bind<z.output<typeof ListInput>, Many>('api_plan_list')))
   api.serve(listPlanVersions, forward(gateway.bind<z.output<typeof VersionsInput>, Many>('api_plan_versions')))
+  api.serve(
+    migratePlan,
+    forward(gateway.bind<z.output<typeof MigrateInput>, z.input<typeof Migration>>('api_plan_migrate')),
+  )
 }

@@ -67,7 +67,7 @@ function renderParameters(parameters: readonly Node[]): string {
 }
 
 function renderResponse(status: string, response: Node): string {
-  const content = asNode(asNode(response['content'])['application/json'])
+  const content = asNode(Object.values(asNode(response['content']))[0])
   const isSuccess = status.startsWith('2')
   const details = isSuccess ? `${typeOf(asNode(content['schema']))}${renderExample(content['example'])}` : ''
   return `<dt class="${isSuccess ? 'ok' : 'error'}">${status}</dt><dd>${inline(response['description'])} ${details}</dd>`

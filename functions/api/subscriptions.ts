@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { type Api, type Exchange, forward } from '../http/api.ts'
 import { contract, pageOf } from '../http/contract.ts'
-import { accountId, code, idempotencyKey, page, positiveQuantity, time, uuid } from '../http/fields.ts'
+import { accountId, code, idempotencyKey, page, positiveQuantity, time, uuid, when } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { ENTITLEMENT_EXAMPLE, Entitlement } from './entitlements.ts'
 import { amount, Duplicate, id, instant } from './shapes.ts'
@@ -15,7 +15,12 @@ const Subscription = z
     quantity: amount(),
     status: z.enum(['scheduled', 'active', 'expired', 'canceled']),
     start_at: instant(),
-    end_at: instant().nullable(),
+    end_at: instant().nullable().openapi({ description: 'When it ends: its trial, or what was canceled.' }),
+    canceled_at: instant().nullable().openapi({ description: 'When it was canceled; `end_at` is when that counts.' }),
+    pending_change: z
+      .object({ plan_id: z.string(), plan_version: z.int(), quantity: amount(), at: instant() })
+      .nullable()
+      .openapi({ description: 'What it becomes, and when.' }),
     billing_anchor: instant(),
     created_at: instant(),
   })
@@ -35,6 +40,8 @@ const SUBSCRIPTION_EXAMPLE = {
   status: 'active',
   start_at: '2026-11-01T00:00:00Z',
   end_at: null,
+  canceled_at: null,
+  pending_change: null,
   billing_anchor: '2026-11-01T00:00:00Z',
   created_at: '2026-11-01T00:00:00Z',
 }
@@ -104,6 +111,94 @@ const getSubscription = contract({
   example: { answer: { subscription: SUBSCRIPTION_EXAMPLE, entitlements: [GRANTED_EXAMPLE] } },
 })
 
+const ById = OfAccount.extend({ subscription_id: uuid(), idempotency_key: idempotencyKey().optional(), when: when() })
+const ChangeInput = ById.extend({
+  plan_id: code().openapi({ example: 'team' }),
+  quantity: positiveQuantity()
+    .optional()
+    .openapi({ description: "Multiplies the plan's quantities; as it is when left out." }),
+})
+const CHANGED_EXAMPLE = { subscription: SUBSCRIPTION_EXAMPLE, entitlements: [GRANTED_EXAMPLE], duplicate: false }
+const NO_SUBSCRIPTION = 'The account has no such subscription.'
+
+const changeSubscription = contract({
+  method: 'post',
+  path: '/v1/accounts/{account_id}/subscriptions/{subscription_id}/change',
+  operationId: 'changeSubscription',
+  tag: 'Subscriptions',
+  summary: 'Change the plan, or how many of it',
+  description:
+    'It stays the same subscription. Usage of the running windows counts on under the new limits: where resource, scope and window type are the same the counter goes on, rollover included; into another type of window it is carried when the change is made now. A limit below what is used denies, or goes over, by its rule. To the plan it has, a subscription keeps its version. Replaces whatever was pending, a cancel too.',
+  scopes: ['admin'],
+  idempotency: 'optional',
+  input: ChangeInput,
+  statuses: { 200: 'The subscription, and what it grants now or is about to.' },
+  answer: Subscribed,
+  errors: {
+    404: `${NO_SUBSCRIPTION} Or there is no such plan.`,
+    409: '`subscription_ended`, `plan_not_active`, `idempotency_conflict`.',
+  },
+  example: {
+    request: { plan_id: 'team', when: 'period_end' },
+    answer: {
+      ...CHANGED_EXAMPLE,
+      subscription: {
+        ...SUBSCRIPTION_EXAMPLE,
+        pending_change: { plan_id: 'team', plan_version: 3, quantity: 1, at: '2026-12-01T00:00:00Z' },
+      },
+    },
+  },
+})
+
+const cancelSubscription = contract({
+  method: 'post',
+  path: '/v1/accounts/{account_id}/subscriptions/{subscription_id}/cancel',
+  operationId: 'cancelSubscription',
+  tag: 'Subscriptions',
+  summary: 'End a subscription',
+  description:
+    'Replaces a pending change. What has ended stays as it is. A change takes a cancel back that is pending.',
+  scopes: ['admin'],
+  idempotency: 'optional',
+  input: ById,
+  statuses: { 200: 'The subscription. Again: the same.' },
+  answer: Subscribed,
+  errors: { 404: NO_SUBSCRIPTION, 409: '`idempotency_conflict`.' },
+  example: {
+    request: { when: 'period_end' },
+    answer: {
+      ...CHANGED_EXAMPLE,
+      subscription: {
+        ...SUBSCRIPTION_EXAMPLE,
+        end_at: '2026-12-01T00:00:00Z',
+        canceled_at: '2026-11-21T10:00:00Z',
+      },
+    },
+  },
+})
+
+const migrateSubscription = contract({
+  method: 'post',
+  path: '/v1/accounts/{account_id}/subscriptions/{subscription_id}/migrate',
+  operationId: 'migrateSubscription',
+  tag: 'Subscriptions',
+  summary: "Move to the plan's newest version",
+  description: 'Usage counts on as in a change. On the newest version it changes nothing.',
+  scopes: ['admin'],
+  idempotency: 'optional',
+  input: ById,
+  statuses: { 200: 'The subscription, and what it grants now or is about to.' },
+  answer: Subscribed,
+  errors: {
+    404: NO_SUBSCRIPTION,
+    409: '`subscription_ended`, `change_pending`, `plan_not_active` (a draft), `idempotency_conflict`.',
+  },
+  example: {
+    request: {},
+    answer: { ...CHANGED_EXAMPLE, subscription: { ...SUBSCRIPTION_EXAMPLE, plan_version: 2 } },
+  },
+})
+
 export function serveSubscriptions(api: Api, gateway: Gateway): void {
   const create = gateway.bind<z.output<typeof CreateInput>, z.input<typeof Subscribed>>('api_subscription_create')
 
@@ -117,4 +212,10 @@ export function serveSubscriptions(api: Api, gateway: Gateway): void {
   api.serve(listSubscriptions, forward(list))
   const get = gateway.bind<z.output<typeof GetInput>, z.input<typeof WithEntitlements>>('api_subscription_get')
   api.serve(getSubscription, forward(get))
+  const change = gateway.bind<z.output<typeof ChangeInput>, z.input<typeof Subscribed>>('api_subscription_change')
+  api.serve(changeSubscription, forward(change))
+  const cancel = gateway.bind<z.output<typeof ById>, z.input<typeof Subscribed>>('api_subscription_cancel')
+  api.serve(cancelSubscription, forward(cancel))
+  const migrate = gateway.bind<z.output<typeof ById>, z.input<typeof Subscribed>>('api_subscription_migrate')
+  api.serve(migrateSubscription, forward(migrate))
 }

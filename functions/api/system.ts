@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { Failure } from '../core/failure.ts'
-import { type ApiContext, type App, timePostgres } from '../http/api.ts'
+import { type ApiContext, type App, timeTier } from '../http/api.ts'
 import { documentComponents, errorResponse, successResponse } from '../http/document.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { renderReference } from './reference.ts'
@@ -27,7 +27,10 @@ const DOCUMENT = {
   tags: [
     { name: 'Decisions' },
     { name: 'Metering' },
+    { name: 'Reservations' },
     { name: 'Leases' },
+    { name: 'Inventory' },
+    { name: 'Accounts' },
     { name: 'Entitlements' },
     { name: 'Plans' },
     { name: 'Subscriptions' },
@@ -36,6 +39,8 @@ const DOCUMENT = {
     { name: 'Namespaces' },
     { name: 'Keys' },
     { name: 'Test clock' },
+    { name: 'Billing' },
+    { name: 'Audit' },
     { name: 'Operations' },
   ],
 }
@@ -52,7 +57,7 @@ export function serveSystem(app: App, gateway: Gateway, nowMs: () => number): vo
   }
   async function handleReady(c: ApiContext) {
     try {
-      await timePostgres(c, nowMs, gateway.ready)
+      await timeTier(c, nowMs, 'postgres', gateway.ready)
     } catch {
       throw new Failure(503, 'not_ready', 'postgres: does not answer, or its schema is not there yet.')
     }

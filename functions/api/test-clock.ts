@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
-import { type Api, forward } from '../http/api.ts'
+import { MEMORY_MS } from '../decisions/memory.ts'
+import { type Api, forward, type Handler } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { time } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
@@ -69,8 +70,20 @@ const getClock = contract({
 type Answer = z.input<typeof Clock>
 type None = z.output<typeof Nothing>
 
-export function serveTestClock(api: Api, gateway: Gateway): void {
-  api.serve(setClock, forward(gateway.bind<z.output<typeof SetRequest>, Answer>('api_test_clock_set')))
-  api.serve(clearClock, forward(gateway.bind<None, Answer>('api_test_clock_clear')))
+/** `wait`: resolves after so many milliseconds. */
+export function serveTestClock(api: Api, gateway: Gateway, wait: (ms: number) => Promise<void>): void {
+  /** By the time it answers, the new time is in Redis, and no isolate answers from a memory that is older. */
+  function onceNoMemoryIsOlder<Input>(move: Handler<Input, Answer>): Handler<Input, Answer> {
+    return async function moveClock(exchange) {
+      const reply = await move(exchange)
+      await wait(MEMORY_MS)
+      return reply
+    }
+  }
+
+  const set = gateway.bind<z.output<typeof SetRequest>, Answer>('api_test_clock_set')
+  const clear = gateway.bind<None, Answer>('api_test_clock_clear')
+  api.serve(setClock, onceNoMemoryIsOlder(forward(set)))
+  api.serve(clearClock, onceNoMemoryIsOlder(forward(clear)))
   api.serve(getClock, forward(gateway.bind<None, Answer>('api_test_clock_get')))
 }

@@ -26,3 +26,11 @@ export interface CronCredential {
 }
 
 export type Credential = KeyCredential | JwtCredential | CronCredential
+
+/** What Postgres said of an API key. */
+export interface KeyRecord {
+  readonly namespace: string
+  readonly scopes: readonly Scope[]
+  /** Milliseconds since 1970; null = never. */
+  readonly expires_at_ms: number | null
+}

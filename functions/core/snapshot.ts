@@ -44,7 +44,11 @@ export interface KindSnapshot {
 export interface Snapshot {
   readonly account_id: string
   readonly namespace: string
+  readonly resource: string
+  readonly scope: string | null
   readonly config_version: number
+  /** How far the namespace's clock is ahead of real time. */
+  readonly clock_offset_ms: number
   readonly key_version: number
   readonly as_of: string
   /** The next instant at which time alone can narrow the answer. */

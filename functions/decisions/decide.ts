@@ -1,60 +1,93 @@
-import type { Credential } from '../core/credential.ts'
 import { Failure } from '../core/failure.ts'
-import type { Snapshot } from '../core/snapshot.ts'
-import { decideFromSnapshot, decideWithoutState, type Question, type Verdict } from '../core/verdict.ts'
-import type { OnError, Source } from '../core/vocabulary.ts'
-
-/** What the database is asked for: the state as of `at` (null = now), for every quantity. */
-export interface SnapshotRequest {
-  readonly account_id: string
-  readonly resource: string
-  readonly scope: string | null
-  readonly at: string | null
-}
-
-export interface CheckQuestion extends Question {
-  readonly at: string | null
-  /** What to answer when no store can; null leaves it to the service, which then denies. */
-  readonly on_error: OnError | null
-}
-
-export interface CheckDecision extends Verdict {
-  readonly source: Source
-  readonly as_of: string
-  readonly degraded: boolean
-}
-
-export interface Stores {
-  /** Authenticates and reads, in one round trip. @throws Failure */
-  readonly snapshot: (request: SnapshotRequest) => Promise<Snapshot>
-}
+import { KEY_RECORD_MS, mayAnswer } from '../core/freshness.ts'
+import { decideFromSnapshot } from '../core/verdict.ts'
+import { isAdmitted } from './authority.ts'
+import { decideInOutage } from './outage.ts'
+import {
+  type Asked,
+  type Asking,
+  asked,
+  type CheckDecision,
+  type CheckQuestion,
+  located,
+  type Tiers,
+} from './question.ts'
+import { askRedis, type Reading, recallFresh } from './reading.ts'
+import { remember, rememberUnknownKey } from './remember.ts'
 
 /**
- * Decides a check from the nearest store that may answer it: Postgres, so far.
- * @param nowMs the wall clock, milliseconds since 1970
- * @throws Failure as the store refuses; 503 when nobody could tell whether the key is one of ours
+ * Decides checks, each from the nearest tier that may answer it; those that are left take one request to Postgres.
+ * The decisions are in the order of the questions.
+ * @throws Failure as Postgres refuses; 503 when nobody could tell whether the key is one of ours
  */
 export async function decide(
-  question: CheckQuestion,
-  credential: Credential,
-  stores: Stores,
-  nowMs: () => number,
-): Promise<CheckDecision> {
-  try {
-    const { account_id, resource, scope, at } = question
-    const snapshot = await stores.snapshot({ account_id, resource, scope, at })
-    return located(decideFromSnapshot(snapshot, question), 'postgres', snapshot.as_of)
-  } catch (error) {
-    if (!isOutage(error) || credential.type === 'key') throw error
-    const verdict = decideWithoutState(question, question.on_error ?? 'deny')
-    return located(verdict, 'none', new Date(nowMs()).toISOString())
+  questions: readonly CheckQuestion[],
+  asking: Asking,
+  tiers: Tiers,
+): Promise<readonly CheckDecision[]> {
+  const decisions = new Map<number, CheckDecision>()
+  const all = questions.map((question, index) => asked(question, index, asking.namespace))
+  const mayBeCached = all.filter(({ isFresh }) => !isFresh)
+  if (mayBeCached.length > 0) {
+    await asking.timed('memory', () => answerFrom('memory', mayBeCached, (one) => recallFresh(tiers, one)))
+    const missed = mayBeCached.filter(({ index }) => !decisions.has(index))
+    const readings = missed.length > 0 ? await askRedis(tiers, asking, missed) : null
+    if (readings) answerFrom('redis', missed, ({ index }) => readings.get(index) ?? null)
+  }
+  const open = all.filter(({ index }) => !decisions.has(index))
+  if (open.length > 0) {
+    for (const [index, decision] of await askPostgres(open, asking, tiers)) decisions.set(index, decision)
+  }
+  return Array.from(all, ({ index }) => decisions.get(index)).filter((decision) => decision !== undefined)
+
+  function answerFrom(source: 'memory' | 'redis', some: readonly Asked[], readingOf: (one: Asked) => Reading | null) {
+    if (!isCallerAdmitted(asking, tiers)) return
+    const epoch = tiers.memory.epoch(asking.namespace)
+    const nowMs = tiers.nowMs()
+    for (const one of some) {
+      const reading = readingOf(one)
+      if (!reading || reading.configVersion !== epoch?.config_version) continue
+      const verdict = decideFromSnapshot(reading.value, one.question)
+      const maxMs = one.question.max_staleness_ms ?? tiers.maxStalenessMs
+      if (!mayAnswer(verdict, reading.value, reading.readAtMs, nowMs, maxMs)) continue
+      decisions.set(one.index, located(verdict, source, reading.value.as_of, false))
+    }
   }
 }
 
-function located(verdict: Verdict, source: Source, asOf: string): CheckDecision {
-  return { ...verdict, source, as_of: asOf, degraded: source === 'none' }
+/** Of the newest record of the key: memory has learnt what Redis has. @throws Failure 401 */
+function isCallerAdmitted({ credential, namespace }: Asking, { memory, nowMs }: Tiers): boolean {
+  const record = credential.type === 'key' ? memory.keyRecord(credential.hash) : null
+  return isAdmitted(credential, namespace, record, nowMs(), KEY_RECORD_MS)
 }
 
-function isOutage(error: unknown): boolean {
-  return error instanceof Failure && error.status === 503
+async function askPostgres(
+  open: readonly Asked[],
+  asking: Asking,
+  tiers: Tiers,
+): Promise<ReadonlyMap<number, CheckDecision>> {
+  const requests = open.map(({ question: { account_id, resource, scope, at } }) => ({
+    account_id,
+    resource,
+    scope,
+    at,
+  }))
+  const readAtMs = tiers.nowMs()
+  try {
+    const indexes = open.map(({ index }) => index)
+    const answer = await asking.snapshots(requests, indexes)
+    remember(open, answer, readAtMs, asking, tiers)
+    const decisions = new Map<number, CheckDecision>()
+    for (const [position, { index, question }] of open.entries()) {
+      const snapshot = answer.snapshots[position]
+      if (!snapshot) throw new RangeError('fewer snapshots than requests')
+      decisions.set(index, located(decideFromSnapshot(snapshot, question), 'postgres', snapshot.as_of, false))
+    }
+    return decisions
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    if (error.status === 401) rememberUnknownKey(readAtMs, asking, tiers)
+    if (error.status !== 503) throw error
+    return decideInOutage(open, error, asking, tiers)
+  }
 }

@@ -4,7 +4,7 @@ import type { Credential, JwtCredential, KeyCredential } from '../core/credentia
 import { Failure } from '../core/failure.ts'
 import { SCOPES, type Scope } from '../core/vocabulary.ts'
 import { NAMESPACE, namespaceOfKey } from './api-key.ts'
-import { equalInConstantTime, importHmacKey, sha256Hex } from './encoding.ts'
+import { equalInConstantTime, type HmacKey, importHmacKey, sha256Hex } from './encoding.ts'
 import { isPrintable } from './text.ts'
 
 const DAY_SECONDS = 24 * 60 * 60
@@ -119,7 +119,7 @@ const Claims = z.object({
     .optional(),
 })
 
-async function verifiedClaims(token: string, keys: readonly CryptoKey[], nowSeconds: number) {
+async function verifiedClaims(token: string, keys: readonly HmacKey[], nowSeconds: number) {
   for (const key of keys) {
     const payload = await payloadSignedWith(key, token)
     if (!payload) continue
@@ -132,7 +132,7 @@ async function verifiedClaims(token: string, keys: readonly CryptoKey[], nowSeco
 }
 
 /** Times are left to us: Hono would read the clock itself, and let a token without `exp` pass. */
-async function payloadSignedWith(key: CryptoKey, token: string) {
+async function payloadSignedWith(key: HmacKey, token: string) {
   try {
     return await verify(token, key, { alg: 'HS256', exp: false, nbf: false, iat: false })
   } catch {
@@ -142,7 +142,7 @@ async function payloadSignedWith(key: CryptoKey, token: string) {
 
 /** Keeps the imported keys, not their promises: another request must not wait for this one's. */
 function importOnce(secrets: Secrets) {
-  let imported: { pepper: CryptoKey; jwtKeys: readonly CryptoKey[]; devKeyHash: string | null } | undefined
+  let imported: { pepper: HmacKey; jwtKeys: readonly HmacKey[]; devKeyHash: string | null } | undefined
   return async function importedKeys() {
     imported ??= {
       pepper: await importHmacKey(secrets.keyPepper),

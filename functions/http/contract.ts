@@ -27,6 +27,8 @@ export interface Contract<Input extends z.ZodObject, Answer extends z.ZodType> {
   /** The successful statuses and what each says. */
   readonly statuses: Readonly<Partial<Record<200 | 201, string>>>
   readonly answer: Answer
+  /** What it streams instead of a JSON `answer`, by content type. */
+  readonly streams?: Readonly<Record<string, { readonly example: string }>>
   /** Errors of this operation beside those that all have, with their codes. */
   readonly errors?: Readonly<Partial<Record<FailureStatus, string>>>
   readonly example?: { readonly request?: unknown; readonly answer?: unknown }
@@ -37,6 +39,14 @@ export function contract<Input extends z.ZodObject, Answer extends z.ZodType>(
   spec: Contract<Input, Answer>,
 ): Contract<Input, Answer> {
   return spec
+}
+
+/** Says `delayed` when what was changed may not be seen everywhere at once. */
+export const PROPAGATION_HEADER = 'MEC-Propagation'
+
+/** True for what changes the rules of the game: its answer waits until the caches know. */
+export function isControlPlane({ method, scopes }: Contract<z.ZodObject, z.ZodType>): boolean {
+  return method !== 'get' && scopes.every((scope) => scope === 'admin')
 }
 
 /** The names in a path, in order. */

@@ -1,6 +1,6 @@
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { FailureStatus } from '../core/failure.ts'
-import { type Contract, hasBody, pathParameters } from './contract.ts'
+import { type Contract, hasBody, isControlPlane, PROPAGATION_HEADER, pathParameters } from './contract.ts'
 import { ERROR_TYPES } from './errors.ts'
 import { idempotencyKey } from './fields.ts'
 import { allOptional } from './input.ts'
@@ -18,6 +18,7 @@ const COMMON_ERRORS = {
   400: 'The request is not acceptable: `invalid_parameter` (`param` names the field) or, in a body, `invalid_json`.',
   401: 'No valid API key or token: `unauthenticated`.',
   403: 'Not allowed: `missing_scope`, or `account_forbidden` for a token bound to another account.',
+  429: 'More requests than the key, or failed ones than the address, is allowed: `rate_limited`.',
   500: 'A fault of ours: `internal`.',
   503: 'Postgres is out of reach (`unavailable`) or busy with the same data (`contended`). Safe to try again.',
 } as const satisfies Partial<Record<FailureStatus, string>>
@@ -75,6 +76,12 @@ export function documentComponents(registry: Registry): void {
     required: true,
     schema: { type: 'string', pattern: '^\\d+$' },
   })
+  registry.registerComponent('headers', PROPAGATION_HEADER, {
+    description:
+      '`delayed`: the change is made, but cached answers may not know of it for as long as the staleness they were asked for.',
+    required: false,
+    schema: { type: 'string', enum: ['delayed'] },
+  })
   registry.registerComponent('headers', 'WWW-Authenticate', { required: true, schema: { type: 'string' } })
 }
 
@@ -82,12 +89,28 @@ export function documentComponents(registry: Registry): void {
 export function errorResponse(status: number, description: string) {
   const headers: Record<string, { $ref: string }> = { ...RESPONSE_HEADERS }
   if (status === 401) headers['WWW-Authenticate'] = { $ref: '#/components/headers/WWW-Authenticate' }
-  if (status === 503) headers['Retry-After'] = { $ref: '#/components/headers/Retry-After' }
+  if (status === 429 || status === 503) headers['Retry-After'] = { $ref: '#/components/headers/Retry-After' }
   return { description, headers, content: { 'application/json': { schema: ErrorBody } } }
 }
 
-export function successResponse(description: string, schema: z.ZodType, example?: unknown) {
-  return { description, headers: RESPONSE_HEADERS, content: { 'application/json': { schema, example } } }
+export function successResponse(
+  description: string,
+  schema: z.ZodType,
+  example?: unknown,
+  headers: Readonly<Record<string, { readonly $ref: string }>> = {},
+) {
+  return {
+    description,
+    headers: { ...RESPONSE_HEADERS, ...headers },
+    content: { 'application/json': { schema, example } },
+  }
+}
+
+function streamResponse(description: string, { answer: schema, streams }: Contract<z.ZodObject, z.ZodType>) {
+  const content = Object.fromEntries(
+    Object.entries(streams ?? {}).map(([type, { example }]) => [type, { schema, example }]),
+  )
+  return { description, headers: RESPONSE_HEADERS, content }
 }
 
 /** Puts an operation into the document. */
@@ -134,8 +157,13 @@ function documentHeaders({ idempotency }: Contract<z.ZodObject, z.ZodType>) {
 
 function documentResponses(contract: Contract<z.ZodObject, z.ZodType>): RouteConfig['responses'] {
   const responses: RouteConfig['responses'] = {}
+  const headers = isControlPlane(contract)
+    ? { [PROPAGATION_HEADER]: { $ref: `#/components/headers/${PROPAGATION_HEADER}` } }
+    : {}
   for (const [status, description] of Object.entries(contract.statuses)) {
-    responses[status] = successResponse(description, contract.answer, contract.example?.answer)
+    responses[status] = contract.streams
+      ? streamResponse(description, contract)
+      : successResponse(description, contract.answer, contract.example?.answer, headers)
   }
   const errors = { ...COMMON_ERRORS, ...(hasBody(contract.method) ? BODY_ERRORS : {}) }
   for (const [status, description] of Object.entries(errors)) {

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { isQuantity, QUANTITY_BOUND } from '../core/quantity.ts'
 import { findUnstorable } from './json.ts'
-import { hasLength, isPrintable, isStorable, PATH_PATTERN, PRINTABLE_PATTERN } from './text.ts'
+import { hasLength, isPrintable, isStorable, PATH_PATTERN, PRINTABLE_PATTERN, SEGMENT_PATTERN } from './text.ts'
 
 /** The kinds of field that requests are made of: each checks what it documents, to the last bound. */
 
@@ -18,6 +18,13 @@ export function printable(max = 255) {
     .string()
     .refine((text) => isPrintable(text, max), `must be 1 to ${max} characters, none of them a control character`)
     .openapi({ minLength: 1, maxLength: max, pattern: PRINTABLE_PATTERN })
+}
+
+/** Printable text that can stand in a path: there, dots alone mean another one. */
+export function segment(max = 255) {
+  return printable(max)
+    .refine((text) => text !== '.' && text !== '..', 'must not be "." or ".."')
+    .openapi({ pattern: SEGMENT_PATTERN })
 }
 
 /** Free text of up to `max` characters. */
@@ -78,6 +85,13 @@ export const nonNegativeQuantity = () =>
     .openapi({ minimum: 0, exclusiveMaximum: QUANTITY_BOUND, description: QUANTITY_DESCRIPTION })
 
 const QUANTITY_DESCRIPTION = 'At most 15 significant digits and 6 decimals, below 10¹⁵.'
+
+/** From 0 to 100. */
+export const percentage = () =>
+  exactNumber()
+    .min(0, 'must not be negative')
+    .max(100, 'must not be above 100')
+    .openapi({ minimum: 0, maximum: 100, description: 'From 0 to 100, with at most 6 decimals.' })
 
 function exactNumber() {
   return z.number().refine(isQuantity, 'must be a number below 10¹⁵ with at most 15 significant digits and 6 decimals')
@@ -142,6 +156,14 @@ function jsonBytes(value: object): number {
     return Number.POSITIVE_INFINITY
   }
 }
+
+/** When a change of a subscription takes effect. */
+export const when = () =>
+  z.enum(['now', 'period_end']).optional().openapi({
+    default: 'now',
+    description: '`period_end`: at the end of the billing period, or of the trial if that comes first.',
+    example: 'now',
+  })
 
 /** Query parameters: numbers arrive as text. */
 export const queryInteger = (min: number, max: number) =>

@@ -1,5 +1,7 @@
 /** Control characters, C0 and C1: none of them can be read, and NUL cannot be stored. */
 export const PRINTABLE_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f]+$'
+/** The same, but for the names of this folder and the one above. */
+export const SEGMENT_PATTERN = `^(?!\\.{1,2}$)${PRINTABLE_PATTERN.slice(1)}`
 const SEGMENT = '[^/\\u0000-\\u001f\\u007f-\\u009f]+'
 /** Non-empty segments between slashes. */
 export const PATH_PATTERN = `^${SEGMENT}(?:/${SEGMENT})*$`

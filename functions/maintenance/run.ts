@@ -1,44 +1,60 @@
+import { Failure } from '../core/failure.ts'
 import type { Job } from '../core/vocabulary.ts'
+import type { Propagate } from '../decisions/propagate.ts'
 import type { Gateway } from '../store/gateway.ts'
+import type { JobReport, ScheduledJob, StepResult } from './job.ts'
 import { SCHEDULE } from './schedule.ts'
 
-/** Each call does a bounded batch. What is left after so many waits for the next minute. */
-const MAX_BATCHES = 20
+/** So that all that runs in one minute is over within it. */
+const JOB_BUDGET_MS = 20_000
 
-interface JobResult {
-  readonly job: Job
-  readonly processed: number
-  /** True if there is more to do. */
-  readonly more: boolean
-}
-
-export interface JobReport {
-  readonly job: Job
-  readonly processed: number
-  readonly batches: number
-  readonly more: boolean
-}
-
-/** Runs what the schedule has for this cron expression, to its end, and says what it did. @throws Failure */
-export async function runScheduled(gateway: Gateway, cron: string, requestId: string): Promise<readonly JobReport[]> {
+/**
+ * Runs what the schedule has for this cron expression, each until it is done or its bound is reached, and says what it
+ * did. A job that fails keeps no other from running. `nowMs`: the wall clock, in milliseconds since 1970.
+ */
+export async function runScheduled(
+  gateway: Gateway,
+  propagate: Propagate,
+  cron: string,
+  requestId: string,
+  nowMs: () => number,
+): Promise<readonly JobReport[]> {
   const reports: JobReport[] = []
-  for (const entry of SCHEDULE) {
-    if (entry.cron === cron) reports.push(await runJob(gateway, entry.job, requestId))
+  for (const scheduled of SCHEDULE) {
+    if (scheduled.cron === cron) reports.push(await runJob(gateway, propagate, scheduled, requestId, nowMs))
   }
   return reports
 }
 
-async function runJob(gateway: Gateway, job: Job, requestId: string): Promise<JobReport> {
-  const run = gateway.bind<{ job: Job }, { results: readonly JobResult[] }>('api_maintenance')
-  let report: JobReport = { job, processed: 0, batches: 0, more: true }
-  while (report.more && report.batches < MAX_BATCHES) {
-    const { results } = await run({ type: 'cron', request_id: requestId }, { job })
-    report = {
-      job,
-      processed: results.reduce((sum, result) => sum + result.processed, report.processed),
-      batches: report.batches + 1,
-      more: results.some((result) => result.more),
+async function runJob(
+  gateway: Gateway,
+  propagate: Propagate,
+  { job, maxSteps }: ScheduledJob,
+  requestId: string,
+  nowMs: () => number,
+): Promise<JobReport> {
+  const step = gateway.bind<{ job: Job }, { results: readonly StepResult[] }>('api_maintenance')
+  const until = nowMs() + JOB_BUDGET_MS
+  let report: JobReport = { job, processed: 0, steps: 0, more: true, differences: [], too_large: [], failed: null }
+  while (report.more && report.steps < maxSteps && nowMs() < until) {
+    try {
+      const readAtMs = nowMs()
+      const { answer, changes } = await step({ type: 'cron', request_id: requestId }, { job })
+      await propagate(changes, { readAtMs, isAwaited: true })
+      report = answer.results.reduce(addStep, { ...report, steps: report.steps + 1, more: false })
+    } catch (error) {
+      return { ...report, failed: error instanceof Failure ? error.code : 'internal' }
     }
   }
   return report
+}
+
+function addStep(report: JobReport, { processed, more, differences = [], too_large = [] }: StepResult): JobReport {
+  return {
+    ...report,
+    processed: report.processed + processed,
+    more: report.more || more,
+    differences: [...report.differences, ...differences],
+    too_large: [...report.too_large, ...too_large],
+  }
 }

@@ -1,7 +1,8 @@
-import type { Job } from '../core/vocabulary.ts'
+import { closeWindows } from './close-windows.ts'
+import { expireLeases } from './expire-leases.ts'
+import { expireReservations } from './expire-reservations.ts'
+import type { ScheduledJob } from './job.ts'
+import { reconcile } from './reconcile.ts'
 
-/** When what runs. The expressions are those of `[triggers]` in wrangler.toml. */
-export const SCHEDULE: readonly { readonly cron: string; readonly job: Job }[] = [
-  // Late by an hour, every answer is still right: the job only marks leases that have ended.
-  { cron: '* * * * *', job: 'expire_leases' },
-]
+/** What cron does. The expressions are those of `[triggers]` in wrangler.toml. */
+export const SCHEDULE: readonly ScheduledJob[] = [expireLeases, expireReservations, closeWindows, reconcile]

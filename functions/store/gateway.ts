@@ -1,30 +1,38 @@
 import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless'
+import type { Told } from '../core/changes.ts'
 import type { Credential } from '../core/credential.ts'
 import { failureOf } from './postgres-errors.ts'
 
 /** The functions of the database's API: database/README.md. */
 export type SqlName =
   | 'api_snapshot'
+  | 'api_snapshot_batch'
   | 'api_consume'
   | 'api_meter'
   | 'api_meter_batch'
-  | 'api_ledger_list'
+  | `api_ledger_${'list' | 'get' | 'reverse'}`
+  | 'api_usage'
+  | `api_reservation_${'create' | 'commit' | 'release' | 'get'}`
+  | `api_inventory_${'assign' | 'release' | 'list'}`
   | `api_lease_${'acquire' | 'heartbeat' | 'release' | 'revoke' | 'get' | 'list'}`
   | `api_${'resource' | 'unit'}_${'create' | 'list'}`
-  | `api_plan_${'put' | 'get' | 'list' | 'versions'}`
-  | `api_subscription_${'create' | 'list' | 'get'}`
+  | `api_plan_${'put' | 'get' | 'list' | 'versions' | 'migrate'}`
+  | `api_account_${'get' | 'patch'}`
+  | `api_subscription_${'create' | 'list' | 'get' | 'change' | 'cancel' | 'migrate'}`
   | `api_entitlement_${'grant' | 'patch' | 'revoke' | 'list'}`
   | `api_rule_${'create' | 'list' | 'patch' | 'delete'}`
   | `api_namespace_${'create' | 'list'}`
-  | `api_key_${'create' | 'list' | 'revoke'}`
+  | `api_key_${'create' | 'list' | 'revoke' | 'rotate'}`
   | `api_test_clock_${'set' | 'clear' | 'get'}`
+  | `api_billing_${'windows' | 'export'}`
+  | 'api_audit_list'
   | 'api_maintenance'
 
 /**
  * One SQL function: authenticates, authorises, decides and writes in one statement, one round trip.
  * @throws Failure when it refuses, is contended, or cannot be reached within the budget.
  */
-export type SqlFunction<Request, Answer> = (credential: Credential, request: Request) => Promise<Answer>
+export type SqlFunction<Request, Answer> = (credential: Credential, request: Request) => Promise<Told<Answer>>
 
 export interface Gateway {
   /** Names a function and gives it its types. The types come from the schemas; the answer is SQL's to keep. */
@@ -59,10 +67,10 @@ export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewayS
   }
 
   function bind<Request extends object, Answer>(name: SqlName): SqlFunction<Request, Answer> {
-    const text = `select ${name}($1::jsonb,$2::jsonb)`
+    const text = `select fn_told(${name}($1::jsonb,$2::jsonb))`
     return async function callSqlFunction(credential, request) {
-      const answer: Answer = await call(text, [JSON.stringify(credential), JSON.stringify(request)])
-      return answer
+      const { changes = [], ...answer } = await call(text, [JSON.stringify(credential), JSON.stringify(request)])
+      return { answer, changes }
     }
   }
 

@@ -1,0 +1,54 @@
+import type { KeyChange, NamespaceChange } from '../core/changes.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import type { Memory } from './memory.ts'
+import { isCanonical, stateName } from './names.ts'
+import type { RedisEntry, RedisTier } from './redis.ts'
+import { type Aged, type KeyState, scopeKey } from './state.ts'
+
+export interface PropagateOptions {
+  /** When the Worker began to ask for the change: real time, milliseconds since 1970. */
+  readonly readAtMs: number
+  /** The answer waits for it, so it is tried even when Redis failed a moment ago. */
+  readonly isAwaited: boolean
+}
+
+/**
+ * Writes through what a command changed: into memory before it returns, so that a check in this isolate sees it, and
+ * into Redis. The promise never rejects; false says that Redis may not have it.
+ */
+export type Propagate = (changes: readonly NamespaceChange[], options: PropagateOptions) => Promise<boolean>
+
+export function createPropagate(memory: Memory, redis: RedisTier | null): Propagate {
+  return async function propagate(changes, { readAtMs, isAwaited }) {
+    const entries = changes.map((change) => entryOf(change, readAtMs))
+    const unknown = { value: null, readAtMs }
+    const revoked = new Map(changes.flatMap(({ revoked_keys }) => revoked_keys.map((hash) => [hash, unknown] as const)))
+    for (const { epoch, states } of entries) {
+      memory.learnEpoch(epoch)
+      for (const [name, state] of states) memory.learnState(name, state, readAtMs)
+    }
+    for (const [hash, record] of revoked) memory.learnKeyRecord(hash, record)
+    return redis === null || redis.write(entries, revoked, isAwaited)
+  }
+}
+
+function entryOf(change: NamespaceChange, readAtMs: number): RedisEntry {
+  const keys = change.keys.filter(({ account_id }) => isCanonical(account_id))
+  return {
+    epoch: change,
+    readAtMs,
+    states: new Map(
+      keys.map((key) => [
+        stateName(change.namespace, key.account_id, key.resource),
+        stateOf(key, change.config_version, readAtMs),
+      ]),
+    ),
+  }
+}
+
+/** What else was known of the key dies with its version: a use in one scope may draw on what another one shows. */
+function stateOf({ key_version, snapshot, holders }: KeyChange, configVersion: number, readAtMs: number): KeyState {
+  const scopes = new Map<string, Aged<Snapshot>>()
+  if (snapshot) scopes.set(scopeKey(snapshot.scope), { value: snapshot, readAtMs })
+  return { keyVersion: key_version, configVersion, readAtMs, scopes, holders: holders && { value: holders, readAtMs } }
+}
