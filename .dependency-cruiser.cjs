@@ -3,7 +3,7 @@ const layer = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: from },
-  to: { path: '^(functions|drizzle|database|local|test)/', pathNot: allowed },
+  to: { path: '^(functions|drizzle|database|local|ops|test)/', pathNot: allowed },
 })
 
 module.exports = {
@@ -21,6 +21,7 @@ module.exports = {
     layer('decisions-to-store', '^functions/decisions/', '^functions/(decisions|core|store)/'),
     layer('maintenance-to-store', '^functions/maintenance/', '^functions/(maintenance|core|store|decisions)/'),
     layer('api-to-what-it-serves', '^functions/api/', '^functions/(api|core|http|store|decisions)/'),
+    layer('ops-to-http-and-core', '^ops/', '^ops/|^functions/(http|core)/'),
     layer('functions-ship-alone', '^functions/', '^functions/|^drizzle/schema/'),
     {
       name: 'neon-only-in-store',
@@ -31,7 +32,7 @@ module.exports = {
     {
       name: 'no-tests-in-what-ships',
       severity: 'error',
-      from: { path: '^(functions|drizzle|database|local)/' },
+      from: { path: '^(functions|drizzle|database|local|ops)/' },
       to: { path: '^test/' },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -39,7 +40,7 @@ module.exports = {
     {
       name: 'no-undeclared-packages',
       severity: 'error',
-      from: { path: '^(functions|drizzle|database|local|test)/' },
+      from: { path: '^(functions|drizzle|database|local|ops|test)/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
     },
     {

@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'core', include: ['test/core/**/*.test.ts'] } },
+      { test: { name: 'decisions', include: ['test/decisions/**/*.test.ts'], testTimeout: 60_000 } },
       { test: { name: 'sql', include: ['test/sql/**/*.test.ts'], ...database } },
       // The oldest supported Postgres, where the machine has it.
       ...(existsSync(`${oldestPostgres}/initdb`)

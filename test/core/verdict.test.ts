@@ -29,8 +29,11 @@ function snapshot(kinds: readonly KindSnapshot[], changes: Partial<Snapshot> = {
   return {
     account_id: '019a9f3e-5d2c-7c11-9f5e-3b1f6f0f2a10',
     namespace: 'default',
+    resource: 'benchmark_runs',
+    scope: null,
     config_version: 1,
     key_version: 1,
+    clock_offset_ms: 0,
     as_of: '2026-11-21T10:00:00Z',
     valid_until: null,
     improves_at: null,

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, mintNamespace, mintToken } from '../support/edge.ts'
-import { acquire, bodyOf, errorOf, grant, key, rule } from '../support/edge-commands.ts'
+import { acquire, assign, bodyOf, errorOf, grant, key, meter, reserve, rule } from '../support/edge-commands.ts'
 import { at, listAt, textAt } from '../support/json-path.ts'
+
+const YEAR = 'resource=benchmark_runs&granularity=month&from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z'
 
 /** A token with `sub` may act on that account only, also where a path names a thing and not its account. */
 async function neighbours() {
@@ -9,13 +11,17 @@ async function neighbours() {
   await bodyOf(200, namespace.call('PUT', '/v1/plans/pro', { name: 'Pro' }))
   const things = async (account: string) => {
     await grant(namespace, account, { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 5 })
+    await grant(namespace, account, { resource: 'named_users', limit_kind: 'inventory' })
+    await bodyOf(201, assign(namespace, account, 'ada'))
     const subscription = await bodyOf(
       201,
       namespace.call('POST', `/v1/accounts/${account}/subscriptions`, { ...key(), plan_id: 'pro' }),
     )
     return {
       entitlement: textAt(await grant(namespace, account), 'entitlement_id'),
+      entry: textAt(await bodyOf(201, meter(namespace, account)), 'entry.entry_id'),
       lease: textAt(await bodyOf(201, acquire(namespace, account, 'h')), 'lease.lease_id'),
+      reservation: textAt(await bodyOf(201, reserve(namespace, account)), 'reservation.reservation_id'),
       rule: textAt(await rule(namespace, account, { action: 'warn' }), 'rule_id'),
       subscription: textAt(subscription, 'subscription.subscription_id'),
     }
@@ -30,6 +36,14 @@ describe('things of another account', () => {
     const rows = [
       ['PATCH', `/v1/entitlements/${yours.entitlement}`, { quantity: 1 }],
       ['POST', `/v1/entitlements/${yours.entitlement}/revoke`, {}],
+      ['GET', `/v1/ledger/${yours.entry}`, undefined],
+      ['POST', `/v1/ledger/${yours.entry}/reverse`, key()],
+      ['GET', `/v1/usage?account_id=yours&${YEAR}`, undefined],
+      ['GET', `/v1/reservations/${yours.reservation}`, undefined],
+      ['POST', `/v1/reservations/${yours.reservation}/commit`, {}],
+      ['POST', `/v1/reservations/${yours.reservation}/release`, {}],
+      ['DELETE', '/v1/inventory/named_users/ada?account_id=yours', undefined],
+      ['GET', '/v1/inventory?account_id=yours', undefined],
       ['GET', `/v1/leases/${yours.lease}`, undefined],
       ['POST', `/v1/leases/${yours.lease}/heartbeat`, {}],
       ['POST', `/v1/leases/${yours.lease}/revoke`, {}],
@@ -37,8 +51,15 @@ describe('things of another account', () => {
       ['PATCH', `/v1/rules/${yours.rule}`, { action: 'block' }],
       ['DELETE', `/v1/rules/${yours.rule}`, undefined],
       ['GET', `/v1/accounts/yours/subscriptions/${yours.subscription}`, undefined],
+      ['POST', `/v1/accounts/yours/subscriptions/${yours.subscription}/change`, { plan_id: 'pro' }],
+      ['POST', `/v1/accounts/yours/subscriptions/${yours.subscription}/cancel`, {}],
+      ['POST', `/v1/accounts/yours/subscriptions/${yours.subscription}/migrate`, {}],
+      ['POST', '/v1/plans/pro/migrate', {}],
       ['GET', '/v1/accounts/yours/subscriptions', undefined],
       ['GET', '/v1/accounts/yours/entitlements', undefined],
+      ['GET', '/v1/accounts/yours', undefined],
+      ['PATCH', '/v1/accounts/yours', { status: 'suspended' }],
+      ['POST', '/v1/maintenance/run', { job: 'all' }],
       ['GET', '/v1/ledger?account_id=yours', undefined],
       ['GET', '/v1/leases?account_id=yours', undefined],
       ['GET', '/v1/rules?account_id=yours', undefined],

@@ -41,6 +41,8 @@ describe('a grant by hand', () => {
       unit: 'minutes',
       window: 'calendar_month',
       priority: -3,
+      rollover_max_quantity: 30,
+      rollover_percent: 12.5,
       effective_start: '2027-01-01T01:00:00+01:00',
       effective_end: '2027-06-01T00:00:00Z',
       metadata: { promotion: 'winter' },
@@ -67,6 +69,8 @@ describe('a grant by hand', () => {
       unit: 'count',
       window: 'none',
       priority: 100,
+      rollover_max_quantity: null,
+      rollover_percent: null,
       effective_start: expect.stringMatching(/^2027-01-15T12:0/),
       effective_end: null,
       metadata: {},
@@ -163,6 +167,8 @@ describe('a change', () => {
     ['its id', { entitlement_id: NOWHERE }, 'entitlement_id'],
     ['a negative quantity', { quantity: -1 }, 'quantity'],
     ['a null priority', { priority: null }, 'priority'],
+    ['rollover of more than all', { rollover_percent: 101 }, 'rollover_percent'],
+    ['rollover of what never resets', { rollover_max_quantity: 1 }, 'rollover_max_quantity'],
   ])('of %s is refused', async (_, body, param) => {
     const { namespace, account } = await january()
     const id = textAt(await grant(namespace, account), 'entitlement_id')
@@ -237,12 +243,22 @@ describe('everything that an account holds', () => {
         held: 0,
         remaining: 0,
         overage_quantity: 2,
+        rollover_quantity: 0,
         window: JANUARY,
         resets_at: '2027-02-01T00:00:00Z',
       },
     })
     expect(of('concurrent_users')).toMatchObject({
-      state: { limit: 3, used: 2, held: 0, remaining: 1, overage_quantity: 0, window: null, resets_at: null },
+      state: {
+        limit: 3,
+        used: 2,
+        held: 0,
+        remaining: 1,
+        overage_quantity: 0,
+        rollover_quantity: 0,
+        window: null,
+        resets_at: null,
+      },
     })
     expect(of('platform_access')).toMatchObject({ state: { limit: null, remaining: null, window: null } })
     expect(data).toHaveLength(3)

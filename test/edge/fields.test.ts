@@ -151,6 +151,7 @@ test('the header Idempotency-Key stands in wherever the document has it, and is 
   const keyed = routes.filter(({ operation }) => operation.parameters?.some(({ name }) => name === 'Idempotency-Key'))
   expect(keyed.map(({ operation }) => operation.operationId).sort()).toEqual([
     'consume',
+    'createReservation',
     'createRule',
     'createSubscription',
     'grantEntitlement',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { call, devKey, mintNamespace, sql } from '../support/edge.ts'
+import { call, devKey, mintNamespace, mintToken, type Namespace, sql } from '../support/edge.ts'
 import { bodyOf, check, errorOf, grant, INSTANT, invalid, key, setClock, UUID } from '../support/edge-commands.ts'
-import { at, listAt, textAt } from '../support/json-path.ts'
+import { at, type JsonObject, listAt, textAt } from '../support/json-path.ts'
 
 const ask = (bearer: string) =>
   call('POST', '/v1/check', { account_id: 'a', resource: 'benchmark_runs', max_staleness_ms: 0 }, { bearer })
@@ -86,16 +86,105 @@ test('a revoked key is refused; revoking again is the same', async () => {
   expect(await bodyOf(200, namespace.call('DELETE', path))).toEqual(revoked)
 })
 
+describe('a rotated key', () => {
+  const made = async (namespace: Namespace, fields: JsonObject = {}) => {
+    const body = { name: 'check out', scopes: ['check', 'read'], ...fields }
+    const { secret, ...shown } = await bodyOf(201, namespace.call('POST', '/v1/keys', body))
+    return { secret: String(secret), shown, path: `/v1/keys/${textAt(shown, 'key_id')}` }
+  }
+
+  test('is a 201 with its successor and that one’s secret, once; both work until the overlap is over', async () => {
+    const namespace = await mintNamespace()
+    const { secret, shown, path } = await made(namespace, { expires_at: '2099-01-01T00:00:00Z' })
+    const rotated = await bodyOf(201, namespace.call('POST', `${path}/rotate`, { overlap_seconds: 3600 }))
+    expect(rotated).toEqual({
+      ...shown,
+      key_id: UUID,
+      prefix: expect.stringMatching(new RegExp(`^mec_sk_${namespace.name}_[A-Za-z0-9]{4}$`)),
+      created_at: INSTANT,
+      secret: expect.stringMatching(new RegExp(`^mec_sk_${namespace.name}_[A-Za-z0-9]{32}_[0-9a-f]{16}$`)),
+    })
+    expect(rotated['key_id']).not.toBe(shown['key_id'])
+    expect(rotated['secret']).not.toBe(secret)
+    await bodyOf(200, ask(secret))
+    await bodyOf(200, ask(textAt(rotated, 'secret')))
+    const listed = await namespace.call('GET', '/v1/keys')
+    expect(listed.text).not.toContain(rotated['secret'])
+    const old = listAt(listed.body, 'data').find((each) => at(each, 'key_id') === shown['key_id'])
+    expect(Date.parse(textAt(old ?? null, 'expires_at')) - Date.now()).toBeLessThanOrEqual(3_600_000)
+    expect(Date.parse(textAt(old ?? null, 'expires_at')) - Date.now()).toBeGreaterThan(3_500_000)
+  })
+
+  test('has a day unless told otherwise, in real time', async () => {
+    const namespace = await mintNamespace()
+    await setClock(namespace, '2095-01-01T00:00:00Z')
+    const { secret, shown, path } = await made(namespace)
+    expect(await bodyOf(201, namespace.call('POST', `${path}/rotate`))).toMatchObject({ expires_at: null })
+    await bodyOf(200, ask(secret))
+    const old = listAt(await bodyOf(200, namespace.call('GET', '/v1/keys')), 'data').find(
+      (each) => at(each, 'key_id') === shown['key_id'],
+    )
+    expect(Math.abs(Date.parse(textAt(old ?? null, 'expires_at')) - Date.now() - 86_400_000)).toBeLessThan(60_000)
+  })
+
+  test('without an overlap works no more', async () => {
+    const namespace = await mintNamespace()
+    const { secret, path } = await made(namespace)
+    const rotated = await bodyOf(201, namespace.call('POST', `${path}/rotate`, { overlap_seconds: 0 }))
+    expect(await errorOf(ask(secret))).toEqual(UNAUTHENTICATED)
+    await bodyOf(200, ask(textAt(rotated, 'secret')))
+  })
+
+  test('may be the one that asks', async () => {
+    const namespace = await mintNamespace()
+    const { secret, path } = await made(namespace, { scopes: ['admin'] })
+    const rotated = await bodyOf(201, call('POST', `${path}/rotate`, {}, { bearer: secret }))
+    await bodyOf(200, call('GET', '/v1/keys', undefined, { bearer: textAt(rotated, 'secret') }))
+  })
+
+  test('is not rotated again: 409; nor is a revoked or an expired one: 410', async () => {
+    const namespace = await mintNamespace()
+    const { shown, path } = await made(namespace)
+    const again = () => errorOf(namespace.call('POST', `${path}/rotate`, {}))
+    await bodyOf(201, namespace.call('POST', `${path}/rotate`, {}))
+    expect(await again()).toEqual({ status: 409, type: 'conflict', code: 'key_rotated', param: null })
+    await sql('update api_keys set expires_at = now() where key_id = $1', [shown['key_id'] ?? null])
+    expect(await again()).toEqual({ status: 410, type: 'gone', code: 'key_expired', param: null })
+    await bodyOf(200, namespace.call('DELETE', path))
+    expect(await again()).toEqual({ status: 410, type: 'gone', code: 'key_revoked', param: null })
+  })
+
+  test.each([
+    [{ overlap_seconds: -1 }, 'overlap_seconds'],
+    [{ overlap_seconds: 2_592_001 }, 'overlap_seconds'],
+    [{ overlap_seconds: 0.5 }, 'overlap_seconds'],
+    [{ overlap_seconds: null }, 'overlap_seconds'],
+    [{ name: 'x' }, 'name'],
+  ])('is refused with %j', async (body, param) => {
+    const namespace = await mintNamespace()
+    const { path } = await made(namespace)
+    expect(await errorOf(namespace.call('POST', `${path}/rotate`, body))).toEqual(invalid(param))
+  })
+
+  test('is an admin’s: by the key’s scope, and never by a token of one account', async () => {
+    const namespace = await mintNamespace()
+    const { secret, path } = await made(namespace)
+    expect(await errorOf(call('POST', `${path}/rotate`, {}, { bearer: secret }))).toEqual(MISSING)
+    const bearer = await mintToken(namespace.name, 'admin', { sub: 'a' })
+    expect(await errorOf(call('POST', `${path}/rotate`, {}, { bearer }))).toMatchObject({
+      status: 403,
+      code: 'account_forbidden',
+    })
+  })
+})
+
 test('a key of another namespace, or of none, is a 404', async () => {
   const [namespace, stranger] = [await mintNamespace(), await mintNamespace()]
   const id = textAt(await bodyOf(201, namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'] })), 'key_id')
   for (const target of [id, '00000000-0000-4000-8000-000000000000']) {
-    expect(await errorOf(stranger.call('DELETE', `/v1/keys/${target}`))).toEqual({
-      status: 404,
-      type: 'not_found',
-      code: 'not_found',
-      param: 'key_id',
-    })
+    const unknown = { status: 404, type: 'not_found', code: 'not_found', param: 'key_id' }
+    expect(await errorOf(stranger.call('DELETE', `/v1/keys/${target}`))).toEqual(unknown)
+    expect(await errorOf(stranger.call('POST', `/v1/keys/${target}/rotate`, {}))).toEqual(unknown)
   }
   expect(await errorOf(stranger.call('DELETE', '/v1/keys/mine'))).toEqual(invalid('key_id'))
   const listed = await stranger.call('GET', '/v1/keys')

@@ -92,6 +92,46 @@ describe('acquiring', () => {
     expect(textAt(again, 'lease.expires_at') > textAt(first, 'lease.expires_at')).toBe(true)
   })
 
+  test.each([
+    ['shortest', { ttl_seconds: 10 }],
+    ['longest', { ttl_seconds: 604_800 }],
+  ])('takes the %s time that there is', async (_, fields) => {
+    const { namespace, account } = await seats(1)
+    const { lease } = await bodyOf(201, acquire(namespace, account, 'h'.repeat(255), fields))
+    const length = Date.parse(textAt(lease ?? null, 'expires_at')) - Date.parse(textAt(lease ?? null, 'acquired_at'))
+    expect(length).toBe(fields.ttl_seconds * 1000)
+  })
+
+  test('again with other units asks for the difference only, and with less gives seats back', async () => {
+    const { namespace, account } = await seats(5)
+    const first = await bodyOf(201, acquire(namespace, account, 'h', { units: 2, metadata: { a: 1 } }))
+    await bodyOf(201, acquire(namespace, account, 'other', { units: 1 }))
+    const more = await bodyOf(200, acquire(namespace, account, 'h', { units: 4 }))
+    expect(more).toMatchObject({
+      allowed: true,
+      renewed: true,
+      quantity: 4,
+      used: 5,
+      remaining: 0,
+      lease: { lease_id: at(first, 'lease.lease_id'), units: 4, metadata: { a: 1 } },
+    })
+    expect(await bodyOf(200, acquire(namespace, account, 'h', { units: 5 }))).toMatchObject({
+      allowed: false,
+      reason: 'limit_exceeded',
+      quantity: 5,
+      used: 5,
+      lease: null,
+      renewed: false,
+    })
+    const kept = await bodyOf(200, namespace.call('GET', `/v1/leases/${textAt(first, 'lease.lease_id')}`))
+    expect(kept).toMatchObject({ lease: { units: 4, status: 'active' } })
+    expect(await bodyOf(200, acquire(namespace, account, 'h', { units: 1, metadata: { b: 2 } }))).toMatchObject({
+      renewed: true,
+      used: 2,
+      lease: { units: 1, metadata: { b: 2 } },
+    })
+  })
+
   test('denied is a 200 with those who hold the seats', async () => {
     const { namespace, account } = await seats(2)
     await bodyOf(201, acquire(namespace, account, 'a'))
@@ -135,6 +175,9 @@ describe('acquiring', () => {
     ['no seat', { units: 0 }, 'units'],
     ['half a seat', { units: 0.5 }, 'units'],
     ['too many seats', { units: 1_000_001 }, 'units'],
+    ['metadata of no object', { metadata: 'x' }, 'metadata'],
+    ['too much metadata', { metadata: { a: 'x'.repeat(4096) } }, 'metadata'],
+    ['a bad scope', { scope: 'us/' }, 'scope'],
     ['an unknown field', { quantity: 1 }, 'quantity'],
   ])('refuses %s', async (_, fields, param) => {
     const namespace = await mintNamespace()
@@ -180,6 +223,24 @@ describe('a lease', () => {
         lease: { status: 'active' },
       })
     }
+  })
+
+  test.each([
+    ['too short a time', { ttl_seconds: 9 }, 'ttl_seconds'],
+    ['too long a time', { ttl_seconds: 604_801 }, 'ttl_seconds'],
+    ['other units', { units: 2 }, 'units'],
+  ])('takes no heartbeat with %s', async (_, body, param) => {
+    const { namespace, path } = await held()
+    expect(await errorOf(namespace.call('POST', `${path}/heartbeat`, body))).toEqual(invalid(param))
+  })
+
+  test.each([
+    ['an empty reason', { reason: '' }, 'reason'],
+    ['a reason too long', { reason: 'x'.repeat(1001) }, 'reason'],
+  ])('is not revoked with %s', async (_, body, param) => {
+    const { namespace, path } = await held()
+    expect(await errorOf(namespace.call('POST', `${path}/revoke`, body))).toEqual(invalid(param))
+    expect(await bodyOf(200, namespace.call('GET', path))).toMatchObject({ lease: { status: 'active' } })
   })
 
   test('a heartbeat never checks capacity again', async () => {

@@ -2,6 +2,7 @@ import { Validator } from '@cfworker/json-schema'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../functions/app.ts'
 import { Failure } from '../../functions/core/failure.ts'
+import { createMemory } from '../../functions/decisions/memory.ts'
 import { call, openApi } from '../support/edge.ts'
 import { closed, type Document, type Route, routesOf } from '../support/openapi.ts'
 
@@ -47,13 +48,19 @@ describe('the document', () => {
   })
 
   test('lists every route that is served, and nothing else', () => {
+    const nowMs = () => Date.now()
     const refuse = async () => {
       throw new Failure(500, 'internal', 'not asked here')
     }
     const app = createApp({
       gateway: { bind: () => refuse, ready: refuse },
+      tiers: { memory: createMemory(nowMs, 0), redis: null, nowMs, maxStalenessMs: 0, staleIfErrorMs: 0 },
+      propagate: refuse,
+      limiters: { requestsPerKey: undefined, failedAuthPerAddress: undefined },
+      observe: () => {},
+      wait: refuse,
       secrets: { jwtSecrets: ['secret'], keyPepper: 'pepper', devKey: undefined },
-      nowMs: () => Date.now(),
+      nowMs,
       randomBytes: (length) => new Uint8Array(length),
       newRequestId: () => 'id',
     })
@@ -78,14 +85,16 @@ describe('the document', () => {
       const statuses = Object.keys(operation.responses)
       expect(statuses, `${method} ${path}`).toEqual(expect.arrayContaining(['400', '401', '403', '500', '503']))
       if (operation.requestBody) expect(statuses).toEqual(expect.arrayContaining(['413', '415']))
-      if (/_id\}/.test(path) && !/accounts\/\{account_id\}\/\w+$/.test(path) && method !== 'PUT')
+      if (/_id\}/.test(path) && !/accounts\/\{account_id\}(\/\w+)?$/.test(path) && method !== 'PUT')
         expect(statuses).toContain('404')
       expect(operation.responses['503']?.headers).toHaveProperty('Retry-After')
       expect(operation.responses['401']?.headers).toHaveProperty('WWW-Authenticate')
-      for (const answer of Object.values(operation.responses)) {
+      for (const [status, answer] of Object.entries(operation.responses)) {
         expect(answer.headers).toHaveProperty('X-Request-Id')
         expect(answer.headers).toHaveProperty('Server-Timing')
-        expect(answer.content).toHaveProperty('application/json')
+        const types =
+          path.endsWith('/export') && status === '200' ? ['application/x-ndjson', 'text/csv'] : ['application/json']
+        expect(Object.keys(answer.content ?? {}).sort()).toEqual(types)
       }
     }
   })

@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { mintNamespace, type Namespace } from '../support/edge.ts'
-import { acquire, bodyOf, errorOf, grant, invalid, key, meter, rule } from '../support/edge-commands.ts'
+import {
+  acquire,
+  assign,
+  bodyOf,
+  consume,
+  errorOf,
+  grant,
+  invalid,
+  key,
+  meter,
+  rule,
+} from '../support/edge-commands.ts'
 import { at, type Json, listAt, textAt } from '../support/json-path.ts'
 
 type List = { path: string; id: string; make: (namespace: Namespace, n: number) => Promise<unknown>; before?: number }
@@ -14,7 +25,14 @@ const version = (quantity: number) => ({
   entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity }],
 })
 
+const useUp = async (namespace: Namespace, account: string) => {
+  await grant(namespace, account, { quantity: 1 })
+  return bodyOf(201, consume(namespace, account))
+}
+
 const lists: List[] = [
+  { path: '/v1/billing/windows', id: 'entitlement_id', make: (namespace, n) => useUp(namespace, `a${n % 3}`) },
+  { path: '/v1/billing/windows?account_id=a', id: 'entitlement_id', make: (namespace) => useUp(namespace, 'a') },
   { path: '/v1/ledger', id: 'entry_id', make: (namespace, n) => bodyOf(201, meter(namespace, `a${n}`)) },
   {
     path: '/v1/ledger?account_id=a',
@@ -28,6 +46,14 @@ const lists: List[] = [
       if (n === 0)
         await grant(namespace, 'a', { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: null })
       return bodyOf(201, acquire(namespace, 'a', `h${n}`))
+    },
+  },
+  {
+    path: '/v1/inventory',
+    id: 'entry_id',
+    make: async (namespace, n) => {
+      if (n === 0) await grant(namespace, 'a', { resource: 'named_users', limit_kind: 'inventory', quantity: null })
+      return bodyOf(201, assign(namespace, 'a', `i${n}`))
     },
   },
   { path: '/v1/rules', id: 'rule_id', make: (namespace, n) => rule(namespace, `a${n}`, { action: 'warn' }) },
@@ -47,6 +73,14 @@ const lists: List[] = [
     id: 'version',
     make: (namespace, n) => bodyOf(200, namespace.call('PUT', '/v1/plans/p', version(n))),
   },
+  {
+    path: '/v1/audit',
+    id: 'audit_id',
+    // The namespace, and its key.
+    before: 2,
+    make: (namespace, n) => rule(namespace, `a${n}`, { action: 'warn' }),
+  },
+  { path: '/v1/audit?account_id=a', id: 'audit_id', make: (namespace) => rule(namespace, 'a', { action: 'warn' }) },
   { path: '/v1/accounts/a/subscriptions', id: 'subscription_id', make: subscribe },
   {
     path: '/v1/resources',

@@ -4,7 +4,8 @@ import { bodyOf, errorOf, INSTANT, invalid } from '../support/edge-commands.ts'
 import { at, listAt } from '../support/json-path.ts'
 
 const RUNS = { resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 500, window: 'calendar_month' }
-const SHOWN_RUNS = { ...RUNS, scope: null, unit: 'count', duration_days: null, priority: 100 }
+const NO_ROLLOVER = { rollover_max_quantity: null, rollover_percent: null }
+const SHOWN_RUNS = { ...RUNS, scope: null, unit: 'count', duration_days: null, priority: 100, ...NO_ROLLOVER }
 
 describe('putting a plan', () => {
   test('makes it, with the fields of the contract', async () => {
@@ -25,6 +26,8 @@ describe('putting a plan', () => {
           unit: 'minutes',
           window: 'billing_cycle',
           priority: 5,
+          rollover_max_quantity: 30,
+          rollover_percent: 12.5,
         },
         { resource: 'platform_access', limit_kind: 'time_access', duration_days: 30 },
         { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: null },
@@ -95,6 +98,9 @@ describe('putting a plan', () => {
     ['a negative quantity', row({ quantity: -1 }), 'entitlements.0.quantity'],
     ['another limit kind', row({ limit_kind: 'rate' }), 'entitlements.0.limit_kind'],
     ['a priority that is no integer', row({ priority: 1.5 }), 'entitlements.0.priority'],
+    ['rollover of more than all', row({ rollover_percent: 100.000001 }), 'entitlements.0.rollover_percent'],
+    ['rollover of less than nothing', row({ rollover_max_quantity: -1 }), 'entitlements.0.rollover_max_quantity'],
+    ['rollover of what never resets', row({ window: 'none', rollover_percent: 1 }), 'entitlements.0.rollover_percent'],
     ['a day too few', row({ duration_days: 0 }), 'entitlements.0.duration_days'],
     ['an unknown field inside', row({ price: 10 }), 'entitlements.0.price'],
     ['the same twice', { name: 'Pro', entitlements: [RUNS, RUNS] }, 'entitlements.1'],

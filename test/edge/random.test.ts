@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { mintNamespace, openApi } from '../support/edge.ts'
-import { acquire, bodyOf, grant, key, rule } from '../support/edge-commands.ts'
+import { acquire, assign, bodyOf, grant, key, meter, reserve, rule } from '../support/edge-commands.ts'
 import { textAt } from '../support/json-path.ts'
 import { routesOf } from '../support/openapi.ts'
 import { arbitraryRequest, type Known } from '../support/random-requests.ts'
@@ -24,6 +24,10 @@ async function inhabited() {
   const entitlement = await grant(namespace, 'a')
   await grant(namespace, 'a', { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 3 })
   const lease = await bodyOf(201, acquire(namespace, 'a', 'h'))
+  const metered = await bodyOf(201, meter(namespace, 'a', { quantity: 50 }))
+  const reserved = await bodyOf(201, reserve(namespace, 'a', { quantity: 9 }))
+  await grant(namespace, 'a', { resource: 'named_users', limit_kind: 'inventory' })
+  await bodyOf(201, assign(namespace, 'a', 'i/1'))
   const made = await rule(namespace, 'a', { action: 'overage', overage_cap: 10 })
   const subscription = await bodyOf(
     201,
@@ -31,7 +35,7 @@ async function inhabited() {
   )
   const known: Known = {
     account_id: ['a', 'b/c d', '🦄'],
-    resource: ['benchmark_runs', 'gpu_hours', 'concurrent_users', 'server_configs'],
+    resource: ['benchmark_runs', 'gpu_hours', 'concurrent_users', 'server_configs', 'named_users'],
     plan_id: ['pro'],
     unit: ['count', 'hours', 'minutes', null],
     window: ['calendar_month', 'billing_cycle', 'rolling_30d', 'none', null],
@@ -39,7 +43,10 @@ async function inhabited() {
     idempotency_key: ['k1', 'k2', 'k3', 'k4', 'k5'],
     advance_seconds: [0, 1, 3600],
     entitlement_id: [textAt(entitlement, 'entitlement_id')],
+    entry_id: [textAt(metered, 'entry.entry_id')],
     lease_id: [textAt(lease, 'lease.lease_id')],
+    reservation_id: [textAt(reserved, 'reservation.reservation_id')],
+    item: ['i/1', 'i2'],
     rule_id: [textAt(made, 'rule_id')],
     subscription_id: [textAt(subscription, 'subscription.subscription_id')],
     version: [1, 2],

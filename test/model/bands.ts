@@ -30,7 +30,7 @@ export async function readEdges(
   accountId: string,
   resource: string,
   scope: string | null,
-  purpose: 'consume' | 'lease',
+  purpose: 'consume' | 'lease' | 'assign',
 ): Promise<{ snapshot: Snapshot; edges: Edge[] }> {
   const [row] = await sql<{ snapshot: Snapshot; edges: { quantity: string; decision: Answer }[] }>(READ, [
     namespace,

@@ -20,9 +20,9 @@ const lanes = Array.from({ length: LANES }, (_, lane) => lane)
 
 test.concurrent.each(lanes)('the database and the auditor agree, lane %i', { timeout: 600_000 }, async (lane) => {
   const numRuns = Math.ceil(RUNS / LANES)
-  const property = fc.asyncProperty(history, async ({ grants, commands }) => {
-    const world = await World.of(grants)
-    for (const command of commands) await world.run(command)
+  const property = fc.asyncProperty(history, async (random) => {
+    const world = await World.of(random)
+    for (const command of random.commands) await world.run(command)
     await audit(world)
   })
   await fc.assert(property, { seed: SEED + lane, numRuns })
@@ -68,6 +68,7 @@ function sorted<Row extends { key: string; grant: string }>(rows: readonly Row[]
 async function auditBands({ auditor, namespace, account }: World, id: string, scope: string | null): Promise<void> {
   const rows = [
     ['cumulative', 'benchmark_runs', 'consume'],
+    ['inventory', 'named_users', 'assign'],
     ['concurrency', 'concurrent_users', 'lease'],
   ] as const
   for (const [kind, resource, purpose] of rows) {

@@ -5,59 +5,69 @@ import { sql } from './sql.ts'
  * One statement each, so that commands at work do not disturb it. $1: the namespace.
  */
 const LAWS: Record<string, string> = {
-  'included + overage + excess = quantity': `
-    select entry_id from consumption_ledger
-    where namespace_id = $1 and quantity <> included_quantity + overage_quantity + excess_quantity`,
-  'what drew on a window says on which, in full; nothing else does': `
-    select l.entry_id from consumption_ledger l
-    left join (select entry_id, sum(included_quantity) as included, sum(overage_quantity) as overage, sum(excess_quantity) as excess
-      from consumption_allocations group by entry_id) a using (entry_id)
-    where l.namespace_id = $1 and case when l.limit_kind_code = 'cumulative'
-      then (l.included_quantity, l.overage_quantity, l.excess_quantity) is distinct from (a.included, a.overage, a.excess)
-      else a.entry_id is not null end`,
-  'counter = carried over + Σ allocations': `
-    select w.* from entitlement_windows w
-    full join (select account_id, resource_type_code, window_end, bucket_id, sum(included_quantity) as included, sum(overage_quantity) as overage,
-        sum(excess_quantity) as excess, sum(billable_quantity) as billable, sum(billable_quantity * overage_multiplier) as amount
-      from consumption_allocations group by 1, 2, 3, 4) a using (account_id, resource_type_code, window_end, bucket_id)
-    where account_id in (select account_id from accounts where namespace_id = $1)
-      and (w.used, w.included_quantity, w.overage_quantity, w.excess_quantity, w.billable_quantity, w.billable_amount) is distinct from
-        (w.carried + a.included + a.overage + a.excess, a.included, a.overage, a.excess, a.billable, a.amount)`,
-  'an allocation counts within its window': `
-    select entry_id from consumption_allocations a join accounts using (account_id)
-    where namespace_id = $1 and not (a.counted_at >= a.window_start and a.counted_at < a.window_end)`,
-  'rollups = ledger, by day and by quarter': `
-    with drawn as (
-      select account_id, resource_type_code, bucket_id, counted_at, included_quantity + overage_quantity + excess_quantity as quantity, overage_quantity as overage
-      from consumption_allocations
-      union all
-      select account_id, resource_type_code, '00000000-0000-0000-0000-000000000000', counted_at, quantity, overage_quantity
-      from consumption_ledger where limit_kind_code is distinct from 'cumulative'
-    ), expected as (
-      select account_id, resource_type_code, bucket_id, (counted_at at time zone 'UTC')::date as day,
-        1 + extract(epoch from (counted_at at time zone 'UTC')::time)::int / 900 as slot, sum(quantity) as quantity, sum(overage) as overage
-      from drawn group by 1, 2, 3, 4, 5
-    ), kept as (
-      select r.account_id, r.resource_type_code, r.bucket_id, r.day, s.slot, r.quarters[s.slot] as quantity, r.overage_quarters[s.slot] as overage
-      from usage_rollups r, generate_series(1, 96) s (slot) where r.quarters[s.slot] is not null
-    )
-    select account_id from expected e full join kept k using (account_id, resource_type_code, bucket_id, day, slot)
-    where account_id in (select account_id from accounts where namespace_id = $1) and (e.quantity, e.overage) is distinct from (k.quantity, k.overage)
+  'counters, rollups and stocks = ledger': `
+    select s.account_id, s.resource_type_code, d.* from resource_state s join accounts a using (account_id)
+    cross join lateral fn_differences(s.account_id, s.resource_type_code) d where a.namespace_id = $1`,
+  'what is in the ledger or drawn on has its (account, resource)': `
+    select account_id, resource_type_code from (
+      select account_id, resource_type_code from consumption_ledger where namespace_id = $1
+      union all select account_id, resource_type_code from entitlement_windows
+      union all select account_id, resource_type_code from inventory_totals
+      union all select account_id, resource_type_code from usage_rollups
+    ) of left join resource_state s using (account_id, resource_type_code)
+    where s.account_id is null and account_id in (select account_id from accounts where namespace_id = $1)`,
+  'an allocation is of an entry': `
+    select entry_id from consumption_allocations a join accounts using (account_id) left join consumption_ledger l using (entry_id)
+    where accounts.namespace_id = $1 and (l.account_id, l.resource_type_code) is distinct from (a.account_id, a.resource_type_code)`,
+  'every use is remembered under its key, or that of its reservation': `
+    select l.entry_id from consumption_ledger l left join idempotency_keys k using (account_id, idempotency_key) left join reservations r using (entry_id)
+    where l.namespace_id = $1 and l.entry_kind in ('usage', 'reversal') and case when r.reservation_id is null
+      then k.result ->> 'entry_id' is distinct from l.entry_id::text
+      else (k.operation, k.result -> 'reservation' ->> 'reservation_id') is distinct from ('reserve', r.reservation_id::text) end`,
+  'what holds of windows holds what adds up to it; nothing else holds of any': `
+    select r.reservation_id from reservations r
+    left join (select reservation_id, sum(included_quantity) as included, sum(overage_quantity) as overage from reservation_allocations group by 1) a
+      using (reservation_id)
+    where r.namespace_id = $1 and case when r.limit_kind_code = 'cumulative'
+      then (a.included, a.overage) is distinct from (r.quantity - r.overage_quantity, r.overage_quantity) else a.reservation_id is not null end`,
+  'one entry for a reservation that was committed, none for any other': `
+    select r.reservation_id from reservations r left join consumption_ledger l using (entry_id)
+    where r.namespace_id = $1 and (coalesce(l.quantity, 0), l.occurred_at) is distinct from
+      (coalesce(r.committed_quantity, 0), case when r.committed_quantity > 0 then r.ended_at end)
     union all
-    select account_id from usage_rollups r join accounts using (account_id) where namespace_id = $1
-      and (r.quantity, r.overage_quantity) is distinct from ((select sum(q) from unnest(r.quarters) q), (select sum(q) from unnest(r.overage_quarters) q))`,
-  'stock = Σ of its ledger entries, per scope, and never below zero': `
-    select account_id from inventory_totals t
-    full join (select account_id, resource_type_code, coalesce(resource_scope, '') as resource_scope, sum(quantity) as quantity
-      from consumption_ledger where limit_kind_code is null or limit_kind_code = 'inventory' group by 1, 2, 3) l
+    select min(reservation_id::text)::uuid from reservations where namespace_id = $1 group by entry_id having count(entry_id) > 1`,
+  'items = their assignments less their releases, per scope; each has its own entry': `
+    select i.account_id from (
+      select account_id, resource_type_code, coalesce(resource_scope, '') as resource_scope, count(*) as items
+      from inventory_items where namespace_id = $1 group by 1, 2, 3) i
+    full join (
+      select account_id, resource_type_code, coalesce(resource_scope, '') as resource_scope, sum(quantity) as items
+      from consumption_ledger where namespace_id = $1 and entry_kind in ('assignment', 'release') group by 1, 2, 3) l
       using (account_id, resource_type_code, resource_scope)
-    where account_id in (select account_id from accounts where namespace_id = $1) and (t.quantity is distinct from l.quantity or t.quantity < 0)`,
-  'every use is remembered under its key': `
-    select l.entry_id from consumption_ledger l left join idempotency_keys k using (account_id, idempotency_key)
-    where l.namespace_id = $1 and l.entry_kind = 'usage' and k.result ->> 'entry_id' is distinct from l.entry_id::text`,
+    where coalesce(i.items, 0) <> coalesce(l.items, 0)
+    union all
+    select i.account_id from inventory_items i left join consumption_ledger l using (entry_id)
+    where i.namespace_id = $1 and (l.entry_kind, l.quantity) is distinct from ('assignment', 1)`,
+  'a reversal gives back no more than an entry had, of anything that it drew on': `
+    select r.reverses_entry_id from consumption_ledger r left join consumption_ledger l on l.entry_id = r.reverses_entry_id
+    where r.namespace_id = $1 and (r.entry_kind = 'reversal' or r.reverses_entry_id is not null)
+    group by r.reverses_entry_id
+    having count(*) <> count(*) filter (where l.entry_kind = 'usage' and r.entry_kind = 'reversal' and r.quantity < 0
+        and (r.account_id, r.resource_type_code, r.limit_kind_code) is not distinct from (l.account_id, l.resource_type_code, l.limit_kind_code))
+      or sum(r.included_quantity) + max(l.included_quantity) < 0
+      or sum(r.overage_quantity) + max(l.overage_quantity) < 0 or sum(r.excess_quantity) + max(l.excess_quantity) < 0
+    union all
+    select a.entry_id from consumption_allocations a
+    join consumption_ledger r on r.reverses_entry_id = a.entry_id
+    left join consumption_allocations b on b.entry_id = r.entry_id and b.entitlement_id = a.entitlement_id
+    where r.namespace_id = $1
+    group by a.entry_id, a.entitlement_id
+    having min(a.included_quantity) + coalesce(sum(b.included_quantity), 0) < 0 or min(a.overage_quantity) + coalesce(sum(b.overage_quantity), 0) < 0
+      or min(a.excess_quantity) + coalesce(sum(b.excess_quantity), 0) < 0 or min(a.billable_quantity) + coalesce(sum(b.billable_quantity), 0) < 0
+      or count(*) filter (where b.bucket_id <> a.bucket_id or b.overage_multiplier <> a.overage_multiplier) > 0`,
   'and every key of a use has its entry': `
     select k.idempotency_key from idempotency_keys k join accounts a using (account_id) left join consumption_ledger l on l.entry_id = (k.result ->> 'entry_id')::uuid
-    where a.namespace_id = $1 and k.operation in ('consume', 'meter') and l.entry_id is null`,
+    where a.namespace_id = $1 and k.operation in ('consume', 'meter', 'reverse') and l.entry_id is null`,
   'one live lease a holder, one fencing token a grant': `
     select account_id from concurrency_leases where namespace_id = $1 and ended_at is null
     group by account_id, resource_type_code, resource_scope, holder having count(*) > 1

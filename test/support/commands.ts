@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { textAt } from './json-path.ts'
 import { type Answer, api, sqlValue, token } from './sql.ts'
 
 export { at, listAt, numberAt, textAt } from './json-path.ts'
@@ -39,10 +40,51 @@ export function meter(account: string, fields: Answer = {}, namespace = 'default
   )
 }
 
+export function reverse(entry: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api('api_ledger_reverse', { ...keyed(), entry_id: entry, ...fields }, token(namespace))
+}
+
 export function acquire(account: string, holder: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
   return api(
     'api_lease_acquire',
     { account_id: account, resource: 'concurrent_users', holder, ...fields },
+    token(namespace),
+  )
+}
+
+/** A hold for an hour of gpu_hours, unless told otherwise. */
+export function reserve(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_reservation_create',
+    { ...keyed(), account_id: account, resource: 'gpu_hours', quantity: 1, ttl_seconds: 3600, ...fields },
+    token(namespace),
+  )
+}
+
+/** Ends a hold, given as `reserve` answered it. */
+export function endHold(
+  how: 'commit' | 'release',
+  reserved: Answer,
+  fields: Answer = {},
+  namespace = 'default',
+): Promise<Answer> {
+  const reservation_id = textAt(reserved, 'reservation.reservation_id')
+  return api(`api_reservation_${how}`, { reservation_id, ...fields }, token(namespace))
+}
+
+/** A named item, of named_users unless told otherwise. */
+export function assign(account: string, item: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_inventory_assign',
+    { account_id: account, resource: 'named_users', item, ...fields },
+    token(namespace),
+  )
+}
+
+export function unassign(account: string, item: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  return api(
+    'api_inventory_release',
+    { account_id: account, resource: 'named_users', item, ...fields },
     token(namespace),
   )
 }

@@ -138,10 +138,15 @@ export async function paste(line: string): Promise<Record<string, unknown>> {
 export type Ran = { exitCode: number; stdout: string; stderr: string }
 
 /** Runs one of our scripts to its end. */
-export async function runScript(script: string, dataDir: string, args: string[] = []): Promise<Ran> {
+export async function runScript(
+  script: string,
+  dataDir: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
+): Promise<Ran> {
   const child = execFile(process.execPath, [`${repository}${script}`, ...args], {
     cwd: repository,
-    env: { ...settingsFree(), MEC_DATA_DIR: dataDir },
+    env: { ...settingsFree(), MEC_DATA_DIR: dataDir, ...env },
     timeout: 30_000,
   })
   let stdout = ''

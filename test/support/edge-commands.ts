@@ -80,6 +80,22 @@ export function acquire(
   return namespace.call('POST', '/v1/leases', { account_id: account, resource: 'concurrent_users', holder, ...fields })
 }
 
+/** A hold for an hour of benchmark runs. */
+export function reserve(namespace: Namespace, account: string, fields: JsonObject = {}): Promise<Reply> {
+  return namespace.call('POST', '/v1/reservations', {
+    ...key(),
+    account_id: account,
+    resource: 'benchmark_runs',
+    quantity: 1,
+    ttl_seconds: 3600,
+    ...fields,
+  })
+}
+
+export function assign(namespace: Namespace, account: string, item: string): Promise<Reply> {
+  return namespace.call('POST', '/v1/inventory', { account_id: account, resource: 'named_users', item })
+}
+
 export const setClock = (namespace: Namespace, now: string): Promise<JsonObject> =>
   bodyOf(200, namespace.call('POST', '/v1/test_clock', { now }))
 

@@ -35,11 +35,14 @@ export async function call(method: string, path: string, body?: unknown, options
     headers,
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
+  const reply = await toReply(response)
+  await expectDocumented({ method, path, ...reply })
+  return reply
+}
+
+export async function toReply(response: Response): Promise<Reply> {
   const text = await response.text()
-  const { status } = response
-  const answer = objectIn(text)
-  await expectDocumented({ method, path, status, headers: response.headers, body: answer })
-  return { status, headers: response.headers, body: answer, text }
+  return { status: response.status, headers: response.headers, body: objectIn(text), text }
 }
 
 /** What describes the service is no part of what it describes. */
@@ -122,17 +125,34 @@ export async function sql<Row extends JsonObject>(query: string, params: Json[] 
   return answer.rows
 }
 
-/** How many requests the Worker sends to Postgres, and to Redis, while `work` runs. */
-export async function countRequests(work: () => Promise<unknown>): Promise<{ neon: number; upstash: number }> {
-  const before = [await requestsSeen(neonControl), await requestsSeen(upstashControl)] as const
+/** How many requests the Worker sends to Postgres, and to Redis with how many commands, while `work` runs. */
+export async function countRequests(
+  work: () => Promise<unknown>,
+): Promise<{ neon: number; upstash: number; commands: number }> {
+  const before = [await statsOf(neonControl), await statsOf(upstashControl)] as const
   await work()
-  const after = [await requestsSeen(neonControl), await requestsSeen(upstashControl)] as const
-  return { neon: after[0] - before[0], upstash: after[1] - before[1] }
+  const after = [await statsOf(neonControl), await statsOf(upstashControl)] as const
+  return {
+    neon: after[0].requests - before[0].requests,
+    upstash: after[1].requests - before[1].requests,
+    commands: (after[1].commands ?? 0) - (before[1].commands ?? 0),
+  }
 }
 
-async function requestsSeen(control: string): Promise<number> {
-  const response = await fetch(`${control}/stats`)
-  return (await response.json<{ requests: number }>()).requests
+async function statsOf(control: string): Promise<{ requests: number; commands?: number }> {
+  return (await fetch(`${control}/stats`)).json()
+}
+
+/** One command to Redis, past the Worker: it is counted, and suffers the faults that were set. */
+export async function redis(...command: string[]): Promise<Json> {
+  const response = await fetch(stores.upstashUrl, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${stores.upstashToken}` },
+    body: JSON.stringify(command),
+  })
+  const reply = await response.json<{ result?: Json; error?: string }>()
+  if (reply.error !== undefined) throw new Error(`${reply.error}: ${command}`)
+  return reply.result ?? null
 }
 
 const neonControl = `${new URL(stores.neonEndpoint).origin}/__local`
@@ -146,12 +166,20 @@ export type Faults = {
   dropAfter?: { requests?: number } | null
 }
 
-export async function breakPostgres(faults: Faults): Promise<void> {
-  const response = await fetch(`${neonControl}/faults`, { method: 'POST', body: JSON.stringify(faults) })
+export const breakPostgres = (faults: Faults): Promise<void> => setFaults(neonControl, faults)
+export const breakRedis = (faults: Faults): Promise<void> => setFaults(upstashControl, faults)
+
+async function setFaults(control: string, faults: Faults): Promise<void> {
+  const response = await fetch(`${control}/faults`, { method: 'POST', body: JSON.stringify(faults) })
   if (!response.ok) throw new Error(await response.text())
   await response.body?.cancel()
 }
 
-afterEach(async () => {
-  await (await fetch(`${neonControl}/faults`, { method: 'DELETE' })).body?.cancel()
-})
+/** Both stores serve again. */
+export async function mend(): Promise<void> {
+  for (const control of [neonControl, upstashControl]) {
+    await (await fetch(`${control}/faults`, { method: 'DELETE' })).body?.cancel()
+  }
+}
+
+afterEach(mend)

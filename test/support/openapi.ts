@@ -13,6 +13,7 @@ const Answer = z.object({
 })
 const Operation = z.object({
   operationId: z.string(),
+  description: z.string().optional(),
   parameters: z
     .array(
       z.object({ name: z.string(), in: z.string(), required: z.boolean(), schema: z.record(z.string(), z.unknown()) }),
@@ -26,7 +27,7 @@ const Document = z.object({
   paths: z.record(z.string(), z.record(z.string(), Operation)),
   components: z.object({
     schemas: z.record(z.string(), z.record(z.string(), z.unknown())),
-    headers: z.record(z.string(), z.unknown()),
+    headers: z.record(z.string(), z.object({ required: z.boolean() })),
   }),
 })
 export type Document = z.output<typeof Document>
@@ -129,10 +130,14 @@ export function createAnswerCheck(document: Document): (observed: Observed) => s
     }
     const documented = route.operation.responses[status]
     if (!documented) return [...faults, `${status} is not documented`]
-    for (const name of Object.keys(documented.headers ?? {})) if (!headers.has(name)) faults.push(`no ${name}`)
+    const required = Object.keys(documented.headers ?? {}).filter((name) => document.components.headers[name]?.required)
+    faults.push(...required.filter((name) => !headers.has(name)).map((name) => `no ${name}`))
     if (method === 'HEAD') return faults
-    const schema = documented.content?.['application/json']?.schema
-    if (!schema) return [...faults, 'no schema']
+    const type = headers.get('content-type')?.split(';')[0] ?? ''
+    const schema = documented.content?.[type]?.schema
+    if (!schema) return [...faults, `no schema of ${type}`]
+    // What is not JSON is text.
+    if (type !== 'application/json') return faults
     return [...faults, ...validated(validator(`${route.method} ${route.path} ${status}`, schema), body)]
   }
 }

@@ -3,6 +3,8 @@ import { createDatabase, type Size } from '../support/growth-data.ts'
 import type { Bench, Effort, Result, Row } from '../support/row.ts'
 
 const COMMANDS: readonly Command[] = ['check', 'consume']
+/** What reads a year, on an account that has used one. */
+const READS: readonly Command[] = ['usage', 'ledger']
 
 /** `deep` has more entries than `base`, `wide` more accounts. */
 const SIZES: Record<Effort, { base: Size; deep: Size; wide: Size }> = {
@@ -54,6 +56,17 @@ async function run(bench: Bench) {
         { what: `${command}, 50 entitlements`, against: '1', goal: { atMost: 2 } },
         { database: 'growth_base', account: 'stacked' },
         { database: 'growth_base', account: 'single' },
+      )),
+    )
+  }
+  for (const command of READS) {
+    results.push(
+      ...(await duelInDatabase(
+        bench,
+        command,
+        { what: `${command}, ${deep.entries} entries in a year`, against: String(base.entries), goal: { atMost: 2 } },
+        { database: 'growth_deep', account: 'yearly' },
+        { database: 'growth_base', account: 'yearly' },
       )),
     )
   }

@@ -6,7 +6,16 @@ import { compare, median } from './statistics.ts'
 
 /** A command on one account of one database, as the Worker would send it. */
 export type Asked = { database: string; account: string }
-export type Command = 'check' | 'consume'
+export type Command = 'check' | 'consume' | 'usage' | 'ledger'
+
+const DAY_MS = 86_400_000
+
+const FUNCTIONS: Record<Command, string> = {
+  check: 'api_snapshot',
+  consume: 'api_consume',
+  usage: 'api_usage',
+  ledger: 'api_ledger_list',
+}
 
 type Cost = { ms: number; buffers: number }
 
@@ -67,16 +76,24 @@ export async function duelInDatabase(
 
 async function explain(client: pg.Client, command: Command, account: string): Promise<Cost> {
   const credential = { type: 'jwt', namespace: 'default', scopes: ['admin'], account: null, subject: null }
-  const request = { account_id: account, resource: 'benchmark_runs', quantity: 1, idempotency_key: randomUUID() }
+  const request = { account_id: account, resource: 'benchmark_runs', ...requestOf(command) }
   const literal = (value: object) => client.escapeLiteral(JSON.stringify(value))
-  const name = command === 'check' ? 'api_snapshot' : 'api_consume'
   const { rows } = await client.query(
-    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT ${name}(${literal(credential)}, ${literal(request)})`,
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT ${FUNCTIONS[command]}(${literal(credential)}, ${literal(request)})`,
   )
   const [explained] = Explained.parse(rows[0]?.['QUERY PLAN'])
   if (explained === undefined) throw new Error('EXPLAIN explains nothing')
   const { Plan: plan } = explained
   return { ms: explained['Execution Time'], buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'] }
+}
+
+function requestOf(command: Command): object {
+  if (command === 'ledger') return { limit: 100 }
+  if (command !== 'usage') return { quantity: 1, idempotency_key: randomUUID() }
+  // 365 whole days, today the last of them.
+  const to = Math.ceil(Date.now() / DAY_MS) * DAY_MS
+  const from = to - 365 * DAY_MS
+  return { granularity: 'day', from: new Date(from).toISOString(), to: new Date(to).toISOString() }
 }
 
 function medianCost(costs: readonly Cost[]): Cost {

@@ -1,5 +1,6 @@
--- Fills an empty database as the functions would have left it after $entries uses of two accounts each and few of all
--- others. Uses are of 1 each, evenly spread over the past 30 days, so that both a month and a rolling window hold them.
+-- Fills an empty database as the functions would have left it after $entries uses of three accounts each and few of all
+-- others. Uses are of 1 each, evenly spread over the past 30 days, so that both a month and a rolling window hold them;
+-- those of the account yearly over a year.
 -- Triggers are off for the speed of it: what they would have filled in stands here.
 BEGIN;
 SET LOCAL synchronous_commit = off;
@@ -8,9 +9,10 @@ ALTER TABLE entitlements DISABLE TRIGGER USER;
 ALTER TABLE resource_state DISABLE TRIGGER USER;
 
 CREATE TEMP TABLE holding ON COMMIT DROP AS
-SELECT fn_account_uuid(n, h.name) AS account_id, h.name, h.window_type, h.entries, gen_random_uuid() AS entitlement_id
+SELECT fn_account_uuid(n, h.name) AS account_id, h.name, h.window_type, h.entries, gen_random_uuid() AS entitlement_id,
+  CASE h.name WHEN 'yearly' THEN interval '365 days' ELSE interval '30 days' END AS past
 FROM namespaces n, (
-  VALUES ('calendar', 'calendar_month', $entries), ('rolling', 'rolling_30d', $entries), ('single', 'calendar_month', 500)
+  VALUES ('calendar', 'calendar_month', $entries), ('rolling', 'rolling_30d', $entries), ('yearly', 'calendar_month', $entries), ('single', 'calendar_month', 500)
   UNION ALL SELECT 'stacked', 'calendar_month', 10 FROM generate_series(1, 50)
   UNION ALL SELECT 'other_' || i, 'calendar_month', 1 FROM generate_series(5, $accounts) i
 ) AS h (name, window_type, entries)
@@ -22,7 +24,7 @@ SELECT account_id, 'benchmark_runs', sum(entries) FROM holding GROUP BY 1;
 INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, limit_kind_code, quantity_allowed, unit_code,
   window_type_code, window_class, window_period, effective_start, bucket_id, window_anchor, limit_quantity, created_at)
 SELECT h.entitlement_id, h.account_id, 'benchmark_runs', 'cumulative', 1000000000, 'count', h.window_type, w.window_class, w.period,
-  date_trunc('day', now()) - interval '60 days', h.entitlement_id, date_trunc('day', now()) - interval '60 days', 1000000000, now()
+  date_trunc('day', now()) - interval '30 days' - h.past, h.entitlement_id, date_trunc('day', now()) - interval '30 days' - h.past, 1000000000, now()
 FROM holding h JOIN window_types w ON w.window_type_code = h.window_type;
 
 CREATE TEMP TABLE used ON COMMIT DROP AS
@@ -31,7 +33,7 @@ SELECT u.*, floor(extract(epoch FROM u.counted_at))::bigint % 86400 / 900 + 1 AS
   (lpad(to_hex((extract(epoch FROM u.counted_at) * 1000)::bigint), 12, '0') || '7' || substr(u.random, 1, 3) || '8' || substr(u.random, 4, 15))::uuid AS entry_id
 FROM (
   SELECT h.account_id, h.entitlement_id, h.window_type, i, md5(h.entitlement_id::text || i) AS random,
-    date_trunc('milliseconds', now() - interval '30 days' * (1 - i::float8 / h.entries)) AS counted_at
+    date_trunc('milliseconds', now() - h.past * (1 - i::float8 / h.entries)) AS counted_at
   FROM holding h, generate_series(1, h.entries) i
 ) u
 ORDER BY u.counted_at;
@@ -63,7 +65,7 @@ WITH quarter AS (SELECT account_id, entitlement_id, day, slot, count(*) AS quant
   slots AS (SELECT account_id, entitlement_id, day, generate_series(1, max(slot)) AS slot FROM quarter GROUP BY 1, 2, 3)
 INSERT INTO usage_rollups (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
 SELECT account_id, 'benchmark_runs', entitlement_id, day, sum(quantity), 0,
-  array_agg(quantity ORDER BY slot), array_agg(CASE WHEN quantity IS NOT NULL THEN 0 END ORDER BY slot)
+  array_agg(quantity ORDER BY slot), array_agg(NULL::numeric)
 FROM slots LEFT JOIN quarter USING (account_id, entitlement_id, day, slot) GROUP BY 1, 3, 4;
 
 ALTER TABLE entitlements ENABLE TRIGGER USER;

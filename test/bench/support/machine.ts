@@ -1,8 +1,9 @@
-import { cpus, loadavg } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 
 /** What the numbers were measured on. */
-export function describeMachine(postgresVersion: string): string {
+export function describeMachine(engines: string): string {
   const [cpu] = cpus()
   const load = loadavg()[0]?.toFixed(1)
-  return `${cpu?.model.trim()}, ${cpus().length} cores, load ${load}; node ${process.versions.node}, Postgres ${postgresVersion}`
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
+  return `${cpu?.model.trim()}, ${cpus().length} cores, ${memory}, load ${load} at the start; node ${process.versions.node}, ${engines}`
 }

@@ -1,25 +1,44 @@
 import { readFile } from 'node:fs/promises'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 
-export type Workerd = { url: string; stop(): Promise<void> }
+/** A bundled Worker. */
+export type Script = { name: string; text: string; bindings: Record<string, string> }
 
-/** Runs a bundled Worker in a workerd of its own, on a port of its own, without leave to reach anything but loopback. */
-export async function startWorkerd(script: string, bindings: Record<string, string>): Promise<Workerd> {
+export type Workerd = {
+  /** Of the Worker with this name: straight to it, without miniflare's own Worker in front. */
+  url(name: string): Promise<string>
+  /** Of V8's inspector of that Worker's isolate, if it was asked for. */
+  inspector(name: string): Promise<string>
+  stop(): Promise<void>
+}
+
+/** Runs Workers in one workerd, each in an isolate and on a port of its own, without leave to reach anything but loopback. */
+export async function startWorkerd(scripts: readonly Script[], { inspected = false } = {}): Promise<Workerd> {
+  const date = await compatibilityDate()
   const options = convertV4MiniflareOptions({
-    modules: true,
-    script,
     host: '127.0.0.1',
     port: 0,
-    compatibilityDate: await compatibilityDate(),
-    bindings,
     cf: false,
     telemetry: { enabled: false },
     log: new Log(LogLevel.WARN),
+    ...(inspected && { inspectorPort: 0 }),
+    workers: scripts.map(({ name, text, bindings }) => ({
+      name,
+      modules: true,
+      script: text,
+      compatibilityDate: date,
+      bindings,
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+    })),
   })
   // Observability would write a trace of every request to disk.
   const miniflare = new Miniflare({ ...options, unsafeObservability: false, unsafeLocalExplorer: false })
-  const url = await miniflare.ready
-  return { url: url.href, stop: () => miniflare.dispose() }
+  await miniflare.ready
+  return {
+    url: async (name) => (await miniflare.unsafeGetDirectURL(name)).href,
+    inspector: async (name) => new URL(`/${name}`, await miniflare.getInspectorURL()).href,
+    stop: () => miniflare.dispose(),
+  }
 }
 
 async function compatibilityDate(): Promise<string> {

@@ -150,6 +150,11 @@ describe('functions', () => {
       'fn_heartbeat_lease',
       'fn_meter_consumption',
       'fn_provision_plan_entitlements',
+      'fn_reserve',
+      'fn_commit_reservation',
+      'fn_release_reservation',
+      'fn_assign_item',
+      'fn_release_item',
     ]
     for (const { name, definer, pinned } of rows) {
       const meant = name.startsWith('api_') || forSqlUsers.includes(name)
@@ -171,7 +176,14 @@ describe('functions', () => {
 })
 
 it('the tables of the hot path have room on their pages, and no foreign keys', async () => {
-  const hot = ['resource_state', 'entitlement_windows', 'usage_rollups', 'inventory_totals', 'concurrency_leases']
+  const hot = [
+    'resource_state',
+    'entitlement_windows',
+    'entitlement_window_parts',
+    'usage_rollups',
+    'inventory_totals',
+    'concurrency_leases',
+  ]
   expect(await sql(`select relname from pg_class where 'fillfactor=70' = any (reloptions) order by 1`)).toEqual(
     hot.toSorted().map((relname) => ({ relname })),
   )

@@ -1,6 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import { acquire, check, checkWhen, consume, grant, meter, setClock, textAt } from '../../support/commands.ts'
-import { api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
+import {
+  acquire,
+  assign,
+  check,
+  checkWhen,
+  consume,
+  endHold,
+  grant,
+  meter,
+  reserve,
+  setClock,
+  textAt,
+  unassign,
+} from '../../support/commands.ts'
+import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 /** A namespace whose clock stands (and runs on) at this moment. */
 async function namespaceAt(now: string): Promise<string> {
@@ -96,6 +109,83 @@ it('inventory: what was owned then', async () => {
   expect(await usedAt('2031-02-14T23:59:59.999Z')).toBe(5)
   expect(await usedAt('2031-02-15T00:00:00Z')).toBe(3)
   expect(await usedAt('2040-01-01T00:00:00Z')).toBe(3)
+})
+
+it('named items: those owned then', async () => {
+  const namespace = await namespaceAt('2031-03-10T00:00:00Z')
+  const account = mintAccount()
+  const resource = 'named_users'
+  await grant(account, { resource, limit_kind: 'inventory', effective_start: '2031-01-01T00:00:00Z' }, namespace)
+  await assign(account, 'ada', {}, namespace)
+  await setClock(namespace, '2031-03-11T00:00:00Z')
+  await assign(account, 'bob', {}, namespace)
+  await setClock(namespace, '2031-03-12T00:00:00Z')
+  await unassign(account, 'ada', {}, namespace)
+  const usedAt = async (at: string) => (await check(account, { resource, at, purpose: 'assign' }, namespace))['used']
+  expect(await usedAt('2031-03-09T23:59:59Z')).toBe(0)
+  expect(await usedAt('2031-03-10T12:00:00Z')).toBe(1)
+  expect(await usedAt('2031-03-11T12:00:00Z')).toBe(2)
+  expect(await usedAt('2031-03-12T12:00:00Z')).toBe(1)
+  expect(await usedAt('2040-01-01T00:00:00Z')).toBe(1)
+})
+
+describe('holds', () => {
+  const resource = 'gpu_hours'
+  type Counts = [used: number, held: number]
+
+  /** An account with 100 gpu_hours, and what a check at some moment says of it. */
+  async function holder(fields: Answer = {}) {
+    const namespace = await namespaceAt('2031-03-10T00:00:00Z')
+    const account = mintAccount()
+    const dates = { effective_start: '2031-01-01T00:00:00Z' }
+    await grant(account, { resource, window: 'calendar_month', ...dates, ...fields }, namespace)
+    const countsAt = async (at: string): Promise<Counts> => {
+      const { used, held } = await check(account, { resource, at, purpose: 'consume' }, namespace)
+      return [Number(used), Number(held)]
+    }
+    const hold = (quantity: number, ttl_seconds = 7200) => reserve(account, { quantity, ttl_seconds }, namespace)
+    return { namespace, account, countsAt, hold }
+  }
+
+  it.each([{ window: 'calendar_month' }, { window: 'rolling_24h' }, { window: null, limit_kind: 'inventory' }])(
+    'those live then, then what they were committed for: %s',
+    async (fields) => {
+      const { namespace, countsAt, hold } = await holder(fields)
+      const [committed, released] = [await hold(8), await hold(4)]
+      await hold(2)
+      await setClock(namespace, '2031-03-10T01:00:00Z')
+      await endHold('commit', committed, { quantity: 5 }, namespace)
+      await endHold('release', released, {}, namespace)
+      // Before and after it has been recorded that the third expired.
+      for (const recorded of [false, true]) {
+        if (recorded) {
+          await setClock(namespace, '2031-03-10T03:00:00Z')
+          await sql('select fn_expire_reservations($1)', [namespace])
+        }
+        expect(await countsAt('2031-03-09T23:59:59Z')).toEqual([0, 0])
+        expect(await countsAt('2031-03-10T00:30:00Z')).toEqual([0, 14])
+        expect(await countsAt('2031-03-10T01:30:00Z')).toEqual([5, 2])
+        expect(await countsAt('2031-03-10T02:30:00Z')).toEqual([5, 0])
+      }
+    },
+  )
+
+  it.each([{ window: 'calendar_month' }, { window: 'rolling_24h' }])(
+    'one of an ended window counts once at each instant: %s',
+    async (fields) => {
+      const { namespace, countsAt, hold } = await holder(fields)
+      await setClock(namespace, '2031-03-31T23:00:00Z')
+      const held = await hold(8)
+      await setClock(namespace, '2031-04-01T00:30:00Z')
+      await endHold('commit', held, { quantity: 5 }, namespace)
+      expect(await countsAt('2031-03-31T23:30:00Z')).toEqual([0, 8])
+      expect(await countsAt('2031-03-31T23:59:59.998Z')).toEqual([0, 8])
+      expect(await countsAt('2031-03-31T23:59:59.999Z')).toEqual([5, 0])
+      const after: Counts = fields.window === 'rolling_24h' ? [5, 0] : [0, 0]
+      expect(await countsAt('2031-04-01T00:00:00Z')).toEqual(after)
+      expect(await countsAt('2031-04-01T00:45:00Z')).toEqual(after)
+    },
+  )
 })
 
 it('concurrency: the leases live then', async () => {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { acquire, grant, keyed, ruleFor, textAt } from '../../support/commands.ts'
+import { acquire, assign, grant, keyed, meter, reserve, ruleFor, textAt } from '../../support/commands.ts'
 import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 /** One object of each sort, all of one account, in a namespace of their own. */
@@ -23,18 +23,24 @@ beforeAll(async () => {
     { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 50 },
     namespace,
   )
+  await grant(account, { resource: 'gpu_hours' }, namespace)
+  await grant(account, { resource: 'named_users', limit_kind: 'inventory' }, namespace)
+  await assign(account, 'ada', {}, namespace)
   const key = await api('api_key_create', { name: 'k', scopes: ['read'], ...secret() }, as)
   world = {
     namespace,
     account,
     ids: {
       lease_id: textAt(await acquire(account, 'ada', {}, namespace), 'lease.lease_id'),
+      reservation_id: textAt(await reserve(account, {}, namespace), 'reservation.reservation_id'),
+      released_reservation_id: textAt(await reserve(account, {}, namespace), 'reservation.reservation_id'),
       entitlement_id: textAt(entitlement, 'entitlement_id'),
       subscription_id: textAt(subscription, 'subscription.subscription_id'),
       rule_id: textAt(await ruleFor(account, { action: 'warn' }, namespace), 'rule_id'),
       namespace_rule_id: textAt(await ruleFor(null, { action: 'warn' }, namespace), 'rule_id'),
       key_id: textAt(key, 'key_id'),
       plan_id: 'basic',
+      entry_id: textAt(await meter(account, { quantity: 100 }, namespace), 'entry.entry_id'),
     },
   }
 })
@@ -68,10 +74,55 @@ const functions: Record<string, Access> = {
     confined: 'own',
     request: ({ account }) => ({ account_id: account, resource: 'benchmark_runs' }),
   },
+  api_snapshot_batch: {
+    scopes: ['check'],
+    confined: 'own',
+    request: ({ account }) => ({ checks: [{ account_id: account, resource: 'benchmark_runs' }] }),
+  },
   api_consume: { scopes: ['meter'], confined: 'own', request: use },
   api_meter: { scopes: ['meter'], confined: 'own', request: use },
   api_meter_batch: { scopes: ['meter'], confined: 'own', request: (of) => ({ entries: [use(of)] }) },
   api_ledger_list: { scopes: ['read'], confined: 'own', request: ofAccount },
+  api_ledger_get: { scopes: ['read'], confined: 'own', request: named('entry_id') },
+  api_ledger_reverse: {
+    scopes: ['meter'],
+    confined: 'own',
+    request: (of) => ({ ...named('entry_id')(of), ...keyed(), quantity: 1 }),
+  },
+  api_usage: {
+    scopes: ['read'],
+    confined: 'own',
+    request: ({ account }) => ({
+      account_id: account,
+      resource: 'benchmark_runs',
+      granularity: 'day',
+      from: '2026-11-01T00:00:00Z',
+      to: '2026-12-01T00:00:00Z',
+    }),
+  },
+  api_reservation_create: {
+    scopes: ['meter'],
+    confined: 'own',
+    request: (of) => ({ ...use(of), resource: 'gpu_hours', ttl_seconds: 60 }),
+  },
+  api_reservation_get: { scopes: ['read', 'meter'], confined: 'own', request: named('reservation_id') },
+  api_reservation_commit: { scopes: ['meter'], confined: 'own', request: named('reservation_id') },
+  api_reservation_release: {
+    scopes: ['meter'],
+    confined: 'own',
+    request: ({ ids }) => ({ reservation_id: ids['released_reservation_id'] ?? null }),
+  },
+  api_inventory_assign: {
+    scopes: ['meter'],
+    confined: 'own',
+    request: ({ account }) => ({ account_id: account, resource: 'named_users', item: 'ada' }),
+  },
+  api_inventory_list: { scopes: ['read', 'meter'], confined: 'own', request: ofAccount },
+  api_inventory_release: {
+    scopes: ['meter'],
+    confined: 'own',
+    request: ({ account }) => ({ account_id: account, resource: 'named_users', item: 'ada' }),
+  },
   api_lease_acquire: {
     scopes: ['lease'],
     confined: 'own',
@@ -98,6 +149,13 @@ const functions: Record<string, Access> = {
   api_plan_get: { scopes: ['read'], confined: 'free', request: named('plan_id') },
   api_plan_list: { scopes: ['read'], confined: 'free', request: () => ({}) },
   api_plan_versions: { scopes: ['read'], confined: 'free', request: named('plan_id') },
+  api_plan_migrate: { scopes: ['admin'], confined: 'never', request: named('plan_id') },
+  api_account_get: { scopes: ['read'], confined: 'own', request: ofAccount },
+  api_account_patch: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: (of) => ({ ...ofAccount(of), metadata: { a: 1 } }),
+  },
   api_subscription_create: {
     scopes: ['admin'],
     confined: 'own',
@@ -107,6 +165,21 @@ const functions: Record<string, Access> = {
     scopes: ['read'],
     confined: 'own',
     request: (of) => ({ ...ofAccount(of), ...named('subscription_id')(of) }),
+  },
+  api_subscription_change: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: (of) => ({ ...ofAccount(of), ...named('subscription_id')(of), plan_id: 'basic' }),
+  },
+  api_subscription_migrate: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: (of) => ({ ...ofAccount(of), ...named('subscription_id')(of) }),
+  },
+  api_subscription_cancel: {
+    scopes: ['admin'],
+    confined: 'own',
+    request: (of) => ({ ...ofAccount(of), ...named('subscription_id')(of), when: 'period_end' }),
   },
   api_subscription_list: { scopes: ['read'], confined: 'own', request: ofAccount },
   api_entitlement_grant: {
@@ -145,9 +218,13 @@ const functions: Record<string, Access> = {
   },
   api_key_list: { scopes: ['admin'], confined: 'never', request: () => ({}) },
   api_key_revoke: { scopes: ['admin'], confined: 'never', request: named('key_id') },
+  api_key_rotate: { scopes: ['admin'], confined: 'never', request: (of) => ({ ...named('key_id')(of), ...secret() }) },
   api_test_clock_get: { scopes: ['admin'], confined: 'never', request: () => ({}) },
   api_test_clock_set: { scopes: ['admin'], confined: 'never', request: () => ({ advance_seconds: 1 }) },
   api_test_clock_clear: { scopes: ['admin'], confined: 'never', request: () => ({}) },
+  api_billing_windows: { scopes: ['read'], confined: 'own', request: ofAccount },
+  api_billing_export: { scopes: ['read'], confined: 'own', request: ofAccount },
+  api_audit_list: { scopes: ['read'], confined: 'own', request: ofAccount },
   api_maintenance: { scopes: ['admin'], confined: 'never', request: () => ({ job: 'expire_leases' }) },
 }
 /** Tested where they are at home: no credential, or the operator's. */
@@ -203,18 +280,33 @@ describe.each(Object.entries(functions))('%s', (name, { scopes, confined, reques
 
 // These change the world, so they come after the refusals.
 describe('what the scopes allow', () => {
-  const order = Object.entries(functions).filter(([name]) => !/revoke|delete|release/.test(name))
-  it.each([...order, ...Object.entries(functions).filter((entry) => !order.includes(entry))])(
+  const isLast = ([name]: [string, Access]) => /revoke|delete|release/.test(name)
+  const rows = Object.entries(functions)
+  it.each([...rows.filter((row) => !isLast(row)), ...rows.filter(isLast)])(
     '%s with each of its scopes',
     async (name, { scopes, confined, request }) => {
       for (const scope of scopes) {
         const account = confined === 'own' ? world.account : null
         expect(await api(name, request(world), token(world.namespace, [scope], account))).toEqual(expect.anything())
       }
-      if (name !== 'api_rule_delete')
+      if (!['api_rule_delete', 'api_inventory_release', 'api_key_rotate'].includes(name))
         expect(await api(name, request(world), token(world.namespace))).toEqual(expect.anything())
     },
   )
+})
+
+it('and all that they changed is in the audit trail as changed by them', async () => {
+  const rows = await sql<{ actor: string; entries: string; unsigned: string }>(
+    `select split_part(actor, ':', 1) as actor, count(*) as entries, count(*) filter (where request_id is null) as unsigned
+     from audit_log where namespace_id = $1 group by 1 order by 1`,
+    [world.namespace],
+  )
+  // The namespace itself was made by SQL.
+  expect(rows).toEqual([
+    { actor: 'role', entries: '1', unsigned: '1' },
+    { actor: 'token', entries: expect.any(String), unsigned: '0' },
+  ])
+  expect(Number(rows[1]?.entries)).toBeGreaterThan(20)
 })
 
 describe('a token of one account', () => {

@@ -32,6 +32,8 @@ describe('grant', () => {
       unit: 'count',
       window: 'none',
       priority: 100,
+      rollover_max_quantity: null,
+      rollover_percent: null,
       effective_start: expect.any(String),
       effective_end: null,
       status: 'active',
@@ -68,6 +70,9 @@ describe('grant', () => {
       'effective_end',
     ],
     [{ effective_end: '2001-01-01T00:00:00Z' }, 'invalid_parameter', 'effective_end'],
+    [{ rollover_percent: 50 }, 'invalid_parameter', 'rollover_percent'],
+    [{ window: 'rolling_30d', rollover_max_quantity: 5 }, 'invalid_parameter', 'rollover_max_quantity'],
+    [{ limit_kind: 'inventory', rollover_percent: 50 }, 'invalid_parameter', 'rollover_percent'],
   ])('refuses %j', async (fields, code, param) => {
     const account = mintAccount()
     expect(await errorOf(grant(account, fields))).toMatchObject({ status: 400, code, param })
@@ -86,6 +91,8 @@ describe('grant', () => {
       { resource: 'gpu_hours' },
       { priority: 1 },
       { effective_end: '2091-01-01T00:00:00Z' },
+      { rollover_percent: 50 },
+      { rollover_max_quantity: 50 },
     ]) {
       expect(await errorOf(grant(account, { ...request, ...change }))).toMatchObject({
         status: 409,
@@ -187,12 +194,30 @@ describe('list', () => {
     await consume(account, { quantity: 7 }, namespace)
     await consume(account, { quantity: 2, scope: 'us' }, namespace)
     const month = { type: 'calendar_month', start: '2031-03-01T00:00:00Z', end: '2031-04-01T00:00:00Z' }
-    const zeros = { limit: 0, used: 0, held: 0, remaining: 0, overage_quantity: 0, window: null, resets_at: null }
+    const zeros = {
+      limit: 0,
+      used: 0,
+      held: 0,
+      remaining: 0,
+      overage_quantity: 0,
+      rollover_quantity: 0,
+      window: null,
+      resets_at: null,
+    }
     expect((await list(account, namespace)).map((row) => [row['resource'], row['status'], row['state']])).toEqual([
       [
         'benchmark_runs',
         'active',
-        { limit: 5, used: 7, held: 0, remaining: 0, overage_quantity: 2, window: month, resets_at: month.end },
+        {
+          limit: 5,
+          used: 7,
+          held: 0,
+          remaining: 0,
+          overage_quantity: 2,
+          rollover_quantity: 0,
+          window: month,
+          resets_at: month.end,
+        },
       ],
       [
         'benchmark_runs',
@@ -203,6 +228,7 @@ describe('list', () => {
           held: 0,
           remaining: null,
           overage_quantity: 0,
+          rollover_quantity: 0,
           window: { type: 'none', start: start.effective_start, end: '2040-01-01T00:00:00Z' },
           resets_at: null,
         },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { accountId, acquire, at, check, consume, grant, keyed, meter, ruleFor } from '../../support/commands.ts'
+import { accountId, acquire, assign, at, check, consume, grant, keyed, meter, ruleFor } from '../../support/commands.ts'
 import { type Answer, api, errorOf, mintNamespace, sql, token } from '../../support/sql.ts'
 
 describe.each([
@@ -25,11 +25,14 @@ describe.each([
       token(ours),
     )
     const entitlement = await grant(account, { resource: 'concurrent_users', limit_kind: 'concurrency' }, ours)
+    await grant(account, { resource: 'named_users', limit_kind: 'inventory' }, ours)
+    await assign(account, 'ada', {}, ours)
     const rule = await ruleFor(account, { action: 'warn' }, ours)
     await ruleFor(null, { action: 'overage' }, ours)
     const lease = await acquire(account, 'ada', {}, ours)
     await grant(account, {}, ours)
-    await consume(account, { idempotency_key: 'same', quantity: 3 }, ours)
+    const consumed = await consume(account, { idempotency_key: 'same', quantity: 3 }, ours)
+    const entry = { entry_id: at(consumed, 'entry.entry_id') }
     const key = await api(
       'api_key_create',
       { name: 'k', scopes: ['read'], hash: randomUUID().replaceAll('-', '').repeat(2), prefix: 'p' },
@@ -41,6 +44,8 @@ describe.each([
     for (const [list, request] of [
       ['api_lease_list', { account_id: account }],
       ['api_lease_list', {}],
+      ['api_inventory_list', { account_id: account }],
+      ['api_inventory_list', {}],
       ['api_ledger_list', { account_id: account }],
       ['api_ledger_list', {}],
       ['api_rule_list', {}],
@@ -67,6 +72,8 @@ describe.each([
       ['api_entitlement_revoke', { entitlement_id: at(entitlement, 'entitlement_id') }],
       ['api_rule_patch', { rule_id: at(rule, 'rule_id'), action: 'block' }],
       ['api_rule_delete', { rule_id: at(rule, 'rule_id') }],
+      ['api_ledger_get', entry],
+      ['api_ledger_reverse', { ...keyed(), ...entry }],
       ['api_plan_get', { plan_id: 'p' }],
       ['api_plan_versions', { plan_id: 'p' }],
       ['api_subscription_create', { ...keyed(), account_id: account, plan_id: 'p' }],

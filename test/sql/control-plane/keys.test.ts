@@ -15,6 +15,12 @@ async function mintKey(namespace: string, fields: Answer = {}): Promise<{ key: A
   return { key, credential: { type: 'key', hash } }
 }
 
+async function rotateKey(namespace: string, key: Answer, fields: Answer = {}) {
+  const hash = hashOf(randomUUID())
+  const request = { key_id: key['key_id'] ?? null, hash, prefix: 'mec_sk_y', ...fields }
+  return { key: await api('api_key_rotate', request, token(namespace)), credential: { type: 'key', hash } }
+}
+
 describe('keys', () => {
   it('are shown without secret or hash, and work at once', async () => {
     const namespace = await mintNamespace()
@@ -72,6 +78,86 @@ describe('keys', () => {
     const namespace = await mintNamespace()
     expect(await errorOf(mintKey(namespace, { namespace: 'default' }))).toMatchObject({ status: 401 })
     expect(await mintKey(namespace, { namespace })).toMatchObject({ key: { name: 'k' } })
+  })
+
+  it('rotated: the new one has the name, the scopes and the end of the old, which works until the overlap is over', async () => {
+    const namespace = await mintNamespace()
+    const { key, credential } = await mintKey(namespace, {
+      scopes: ['read', 'check'],
+      expires_at: '2091-01-01T00:00:00Z',
+    })
+    await setClock(namespace, '2090-06-01T00:00:00Z')
+    const start = Date.now()
+    const { key: next, credential: nextCredential } = await rotateKey(namespace, key, { overlap_seconds: 3600 })
+    expect(next).toEqual({ ...key, key_id: expect.any(String), created_at: expect.any(String), prefix: 'mec_sk_y' })
+    expect(next['key_id']).not.toBe(key['key_id'])
+    for (const each of [credential, nextCredential])
+      expect(await api('api_ledger_list', {}, each)).toMatchObject({ data: [] })
+    const old = listAt(await api('api_key_list', {}, token(namespace)), 'data').find(
+      (each) => at(each, 'key_id') === key['key_id'],
+    )
+    const end = Date.parse(textAt(old ?? null, 'expires_at'))
+    expect(end).toBeGreaterThanOrEqual(start + 3_600_000)
+    expect(end).toBeLessThan(start + 3_660_000)
+    // As if the overlap were over.
+    await sql('update api_keys set expires_at = now() where key_id = $1', [key['key_id']])
+    expect(await errorOf(api('api_ledger_list', {}, credential))).toMatchObject({ status: 401 })
+    expect(await api('api_ledger_list', {}, nextCredential)).toMatchObject({ data: [] })
+  })
+
+  it.each([
+    [{}, 86_400],
+    [{ overlap_seconds: 2_592_000 }, 2_592_000],
+    [{ overlap_seconds: 0 }, 0],
+  ])('rotated with %j, the old one has %i seconds', async (fields, seconds) => {
+    const namespace = await mintNamespace()
+    const { key, credential } = await mintKey(namespace)
+    const start = Date.now()
+    expect(await rotateKey(namespace, key, fields)).toMatchObject({ key: { expires_at: null } })
+    const [row] = await sql<{ expires_at: Date }>('select expires_at from api_keys where key_id = $1', [key['key_id']])
+    expect(Math.abs((row?.expires_at.getTime() ?? 0) - start - seconds * 1000)).toBeLessThan(10_000)
+    if (seconds === 0) expect(await errorOf(api('api_ledger_list', {}, credential))).toMatchObject({ status: 401 })
+  })
+
+  it('rotated, the old one never gets more time than it had', async () => {
+    const namespace = await mintNamespace()
+    const expires_at = new Date(Date.now() + 60_000).toISOString()
+    const { key } = await mintKey(namespace, { expires_at })
+    expect(await rotateKey(namespace, key)).toMatchObject({ key: { expires_at } })
+    expect(
+      await sql('select expires_at = $2::timestamptz as same from api_keys where key_id = $1', [
+        key['key_id'],
+        expires_at,
+      ]),
+    ).toEqual([{ same: true }])
+  })
+
+  it('that are revoked, expired, rotated before, or of another namespace are not rotated', async () => {
+    const namespace = await mintNamespace()
+    const { key } = await mintKey(namespace)
+    const attempt = () => errorOf(rotateKey(namespace, key))
+    expect(await errorOf(rotateKey(await mintNamespace(), key))).toMatchObject({ status: 404, param: 'key_id' })
+    expect(await errorOf(rotateKey(namespace, { key_id: randomUUID() }))).toMatchObject({ status: 404 })
+    await rotateKey(namespace, key)
+    expect(await attempt()).toMatchObject({ status: 409, code: 'key_rotated' })
+    await sql('update api_keys set expires_at = now() where key_id = $1', [key['key_id']])
+    expect(await attempt()).toMatchObject({ status: 410, code: 'key_expired' })
+    await api('api_key_revoke', { key_id: key['key_id'] ?? null }, token(namespace))
+    expect(await attempt()).toMatchObject({ status: 410, code: 'key_revoked' })
+  })
+
+  it('rotated by many at once have one successor', async () => {
+    const namespace = await mintNamespace()
+    const { key } = await mintKey(namespace)
+    const done = await Promise.allSettled(Array.from({ length: 8 }, () => rotateKey(namespace, key)))
+    expect(done.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(listAt(await api('api_key_list', {}, token(namespace)), 'data')).toHaveLength(2)
+  })
+
+  it('are rotated for the namespace of the caller only', async () => {
+    const namespace = await mintNamespace()
+    const { key } = await mintKey(namespace)
+    expect(await errorOf(rotateKey(namespace, key, { namespace: 'default' }))).toMatchObject({ status: 401 })
   })
 
   it('a look-up that finds the key locked does not wait', async () => {

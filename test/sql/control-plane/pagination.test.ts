@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { acquire, grant, keyed, meter, ruleFor, textAt } from '../../support/commands.ts'
+import { acquire, assign, grant, keyed, meter, ruleFor, textAt } from '../../support/commands.ts'
 import { type Answer, api, errorOf, type Json, mintAccount, mintNamespace, token } from '../../support/sql.ts'
 
 const COUNT = 7
@@ -26,6 +26,16 @@ const lists: Record<string, List> = {
       await grant(account, { resource: 'concurrent_users', limit_kind: 'concurrency' }, namespace)
       await times((n) => acquire(account, `h${n}`, {}, namespace))
       return { account_id: account, resource: 'concurrent_users', status: 'active' }
+    },
+  },
+  api_inventory_list: {
+    id: 'entry_id',
+    newestFirst: true,
+    make: async (namespace) => {
+      const account = mintAccount()
+      await grant(account, { resource: 'named_users', limit_kind: 'inventory' }, namespace)
+      await times((n) => assign(account, `i${n}`, {}, namespace))
+      return { account_id: account, resource: 'named_users' }
     },
   },
   api_ledger_list: {
@@ -131,7 +141,13 @@ describe.each(Object.entries(lists))('%s', (name, { make, id, newestFirst }) => 
     }
     if (!newestFirst || id === 'version') return
     const instants = whole.map((row) =>
-      Date.parse(textAt(row, { api_ledger_list: 'occurred_at', api_lease_list: 'acquired_at' }[name] ?? 'created_at')),
+      Date.parse(
+        textAt(
+          row,
+          { api_ledger_list: 'occurred_at', api_lease_list: 'acquired_at', api_inventory_list: 'assigned_at' }[name] ??
+            'created_at',
+        ),
+      ),
     )
     // Ids are ordered to the millisecond of their making, which is a moment before that of the row.
     for (const [n, instant] of instants.entries()) expect(instants[n + 1] ?? 0).toBeLessThanOrEqual(instant + 5)

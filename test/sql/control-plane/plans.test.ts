@@ -5,6 +5,8 @@ import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } fro
 const RUNS = { resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 50, window: 'calendar_month' }
 const SEATS = { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 2 }
 
+const NO_ROLLOVER = { rollover_max_quantity: null, rollover_percent: null }
+
 const put = (namespace: string, plan: Answer) =>
   api('api_plan_put', { plan_id: 'p', name: 'P', ...plan }, token(namespace))
 const subscribe = (namespace: string, account: string, fields: Answer = {}) =>
@@ -26,8 +28,8 @@ describe('plans', () => {
       trial_days: null,
       external_id: 'stripe_1',
       entitlements: [
-        { ...RUNS, scope: 'us', unit: 'count', priority: 7, duration_days: 30 },
-        { ...SEATS, scope: null, unit: 'count', window: null, priority: 100, duration_days: null },
+        { ...RUNS, scope: 'us', unit: 'count', priority: 7, duration_days: 30, ...NO_ROLLOVER },
+        { ...SEATS, scope: null, unit: 'count', window: null, priority: 100, duration_days: null, ...NO_ROLLOVER },
       ],
       created_at: expect.any(String),
       updated_at: expect.any(String),

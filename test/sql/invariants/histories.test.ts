@@ -5,12 +5,18 @@ import {
   accountId,
   acquire,
   advanceClock,
+  assign,
   check,
   consume,
+  endHold,
   grant,
   meter,
+  reserve,
+  reverse,
   ruleFor,
   setClock,
+  textAt,
+  unassign,
 } from '../../support/commands.ts'
 import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
@@ -54,6 +60,7 @@ const step = fc.oneof(
     overage_multiplier: fc.constantFrom(null, 2, 0.5),
     grace_percent: fc.constantFrom(null, 50),
   }),
+  fc.record({ do: fc.constant('reverse' as const), index, quantity: fc.constantFrom(null, 0.000001, 1, 5) }),
   fc.record({ do: fc.constant('revoke' as const), index }),
   fc.record({ do: fc.constant('patch' as const), index, quantity: fc.constantFrom(0, 5, null) }),
   fc.record({
@@ -64,6 +71,17 @@ const step = fc.oneof(
     units: fc.constantFrom(1, 2),
   }),
   fc.record({ do: fc.constant('release' as const), index }),
+  fc.record({
+    do: fc.constant('reserve' as const),
+    resource,
+    scope,
+    quantity,
+    ttl_seconds: fc.constantFrom(60, 4000, 86_400),
+  }),
+  fc.record({ do: fc.constant('commit' as const), index, quantity: fc.constantFrom(null, 0, 0.5, 3, 40) }),
+  fc.record({ do: fc.constant('free' as const), index }),
+  fc.record({ do: fc.constant('assign' as const), resource, scope, item: fc.constantFrom('i', 'j', 'k') }),
+  fc.record({ do: fc.constant('unassign' as const), resource, item: fc.constantFrom('i', 'j', 'k') }),
   fc.record({ do: fc.constant('clock' as const), seconds: fc.constantFrom(60, 3600, 90_000, 86_400 * 9) }),
   fc.record({ do: fc.constant('zone' as const), zone: fc.constantFrom('UTC', 'Asia/Tokyo', 'America/Los_Angeles') }),
 )
@@ -75,6 +93,19 @@ const refusable = (call: Promise<Answer>): Promise<Answer> =>
     throw error
   })
 
+/** What the ledger says of each period. */
+async function periodSums(id: string, resource: string, periods: Answer[]): Promise<number[]> {
+  const rows = await sql<{ sum: number }>(
+    `select coalesce(sum(l.quantity), 0)::float as sum
+     from jsonb_array_elements($3::jsonb) with ordinality p (period, n)
+     left join consumption_ledger l on l.account_id = $1 and l.resource_type_code = $2
+       and l.occurred_at >= (period ->> 'start')::timestamptz and l.occurred_at < (period ->> 'end')::timestamptz
+     group by n order by n`,
+    [id, resource, JSON.stringify(periods)],
+  )
+  return rows.map(({ sum }) => sum)
+}
+
 it('after any history the counters, rollups and stocks are what the ledger says, and `at` agrees with now', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
@@ -84,6 +115,8 @@ it('after any history the counters, rollups and stocks are what the ledger says,
       await grant(account, { window: 'calendar_day', quantity: 5, effective_start: '2031-01-01T00:00:00Z' }, namespace)
       const entitlements: Answer[] = []
       const leases: Answer[] = []
+      const holds: Answer[] = []
+      const recorded: Answer[] = []
       let clock = Date.parse(START)
       const ago = (hours: number | null) =>
         hours === null ? {} : { occurred_at: new Date(clock - hours * 3_600_000).toISOString() }
@@ -91,10 +124,16 @@ it('after any history the counters, rollups and stocks are what the ledger says,
         const args = fields as Answer
         const key = { idempotency_key: `${n}` }
         const pick = (from: Answer[]) => from[Number(args['index']) % Math.max(from.length, 1)]
-        if (what === 'consume') await refusable(consume(account, { ...args, ...key }, namespace))
+        if (what === 'consume') recorded.push(await refusable(consume(account, { ...args, ...key }, namespace)))
         if (what === 'meter') {
           const { hours, ...use } = args
-          await refusable(meter(account, { ...use, ...key, ...ago(hours as number | null) }, namespace))
+          recorded.push(await refusable(meter(account, { ...use, ...key, ...ago(hours as number | null) }, namespace)))
+        }
+        const entry = what === 'reverse' ? (pick(recorded)?.['entry'] as Answer | null | undefined) : undefined
+        if (entry) {
+          const { index: _, quantity, ...rest } = args
+          const some = quantity === null ? rest : { ...rest, quantity: quantity ?? null }
+          recorded.push(await refusable(reverse(textAt(entry, 'entry_id'), { ...some, ...key }, namespace)))
         }
         if (what === 'batch') {
           const uses = (args['uses'] as Answer[]).map(({ hours, ...use }, place) => ({
@@ -125,6 +164,18 @@ it('after any history the counters, rollups and stocks are what the ledger says,
           leases.push(await acquire(account, String(args['holder']), { ...args, ttl_seconds: 5000 }, namespace))
         const lease = what === 'release' ? (pick(leases)?.['lease'] as Answer | null | undefined) : undefined
         if (lease) await api('api_lease_release', { lease_id: lease['lease_id'] ?? null }, token(namespace))
+        if (what === 'reserve') {
+          const reserved = await refusable(reserve(account, { ...args, ...key }, namespace))
+          if (reserved['reservation']) holds.push(reserved)
+        }
+        const hold = what === 'commit' || what === 'free' ? pick(holds) : undefined
+        if (hold) {
+          const fields = what === 'commit' ? { quantity: args['quantity'] ?? null } : {}
+          await refusable(endHold(what === 'commit' ? 'commit' : 'release', hold, fields, namespace))
+        }
+        const item = String(args['item'])
+        if (what === 'assign') await refusable(assign(account, item, args, namespace))
+        if (what === 'unassign') await refusable(unassign(account, item, args, namespace))
         if (what === 'clock') {
           clock += Number(args['seconds']) * 1000
           await advanceClock(namespace, Number(args['seconds']))
@@ -138,6 +189,11 @@ it('after any history the counters, rollups and stocks are what the ledger says,
       expect(await audit(namespace)).toEqual({})
 
       for (const each of ['benchmark_runs', 'gpu_hours', 'server_configs']) {
+        const year = { granularity: 'month', from: '2031-01-01T00:07:00Z', to: '2032-06-01T00:07:00Z' }
+        const { data } = await api('api_usage', { account_id: account, resource: each, ...year }, token(namespace))
+        expect((data as Answer[]).map((period) => period['quantity'])).toEqual(
+          await periodSums(await accountId(account, namespace), each, data as Answer[]),
+        )
         for (const where of [null, 'us/a']) {
           // Bit by bit the same, but for the moment.
           const now = await check(account, { resource: each, scope: where, quantity: 0 }, namespace)
@@ -151,6 +207,7 @@ it('after any history the counters, rollups and stocks are what the ledger says,
               limit['limit_kind'],
               limit['limit'],
               limit['used'],
+              limit['held'],
               limit['window'],
             ])
           expect(used(then)).toEqual(used(now))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { at, check, grant, keyed, meter, ruleFor } from '../../support/commands.ts'
+import { assign, at, check, grant, keyed, meter, ruleFor } from '../../support/commands.ts'
 import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 describe('included + overage + excess = quantity', () => {
@@ -206,12 +206,8 @@ describe('inventory: what is owned', () => {
     const account = mintAccount()
     const resource = 'named_users'
     await grant(account, { resource, limit_kind: 'inventory', quantity: 5 })
-    const entry = await meter(account, { resource, quantity: 2 })
-    await sql(
-      `insert into inventory_items (account_id, resource_type_code, item, entry_id, assigned_at)
-       select l.account_id, l.resource_type_code, 'ada', l.entry_id, now() from consumption_ledger l where l.entry_id = $1`,
-      [at(entry, 'entry.entry_id')],
-    )
+    await meter(account, { resource, quantity: 1 })
+    await assign(account, 'ada', { resource })
     expect(await meter(account, { resource, quantity: -1 })).toMatchObject({ state: { used: 1 } })
     expect(await errorOf(meter(account, { resource, quantity: -1 }))).toMatchObject({ code: 'negative_balance' })
   })
