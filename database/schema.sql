@@ -5004,6 +5004,10 @@ COMMENT ON FUNCTION fn_require_rollover IS
 CREATE OR REPLACE FUNCTION fn_require_timezone(p_timezone text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
+  -- A system's own time zone database has more: what the machine is set to, and all zones again in two other flavours.
+  IF p_timezone ~ '^(posix|right)/' OR p_timezone IN ('localtime', 'posixrules', 'Factory') THEN
+    RAISE invalid_parameter_value;
+  END IF;
   -- Postgres also takes abbreviations, which have no daylight saving, and rules such as FOO5: neither has a slash.
   IF p_timezone IS NULL OR p_timezone ~ '^[A-Za-z]+(/[A-Za-z0-9_+-]+)+$' THEN
     PERFORM now() AT TIME ZONE p_timezone;

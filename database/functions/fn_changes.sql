@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION fn_changes(p_notes jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   RETURN (
     WITH note AS MATERIALIZED (

@@ -14,6 +14,7 @@ DECLARE
   v_drawn record;
   v_entry consumption_ledger;
   v_view entitlement_view;
+  v_snapshot jsonb;
 BEGIN
   IF p_item.error IS NOT NULL THEN
     PERFORM fn_fail_with(p_item.error);
@@ -58,11 +59,11 @@ BEGIN
     v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
   IF NOT v_was_over AND p_item.included_quantity = p_item.quantity THEN
     -- What is over moves clocks and caps that these limits do not show.
-    PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_item.resource_type_code, 'snapshot',
-      fn_snapshot_of(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, v_suspended, v_limits, v_view.others,
-        (SELECT s.key_version FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code), v_now)));
+    v_snapshot := fn_snapshot_of(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, v_suspended, v_limits, v_view.others,
+      (SELECT s.key_version FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code), v_now);
+    v_result := v_result || jsonb_build_object('changes', fn_told_alone(v_snapshot, p_account, p_account_id));
   END IF;
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS
-'Checks and records in one step: the decision with the counts after the write, entry (null when denied) and duplicate. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';
+'Checks and records in one step: the decision with the counts after the write, entry (null when denied) and duplicate; changes, as fn_told would add them, unless a limit is or was exceeded. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';

@@ -7,6 +7,9 @@ BEGIN
     RETURN p_result;
   END IF;
   PERFORM set_config('mec.notes', '', true);
+  IF p_result ? 'changes' THEN
+    RETURN p_result;
+  END IF;
   RETURN p_result || jsonb_build_object('changes', fn_changes(('[' || rtrim(v_notes, ',') || ']')::jsonb));
 END $$;
 COMMENT ON FUNCTION fn_told IS

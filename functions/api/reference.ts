@@ -103,7 +103,7 @@ function typeOf(schema: Node): string {
   const values = asList(schema['enum'])
   if (values.length > 0) return values.map((value) => `<code>${escapeHtml(JSON.stringify(value))}</code>`).join(' ')
   const type = [schema['type']].flat().filter(Boolean).join(' or ')
-  const inner = schema['properties'] ? renderSchema(schema) : ''
+  const inner = Object.keys(asNode(schema['properties'])).length > 0 ? renderSchema(schema) : ''
   return `${escapeHtml(schema['format'] ? `${type} (${schema['format']})` : type || 'anything')}${inner}`
 }
 

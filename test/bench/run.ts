@@ -3,23 +3,46 @@ import { chmod, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { bundle } from './rows/bundle.ts'
+import { checkMemory } from './rows/check-memory.ts'
 import { checkPostgres } from './rows/check-postgres.ts'
+import { checkRedis } from './rows/check-redis.ts'
 import { consume } from './rows/consume.ts'
+import { geography } from './rows/geography.ts'
 import { growth } from './rows/growth.ts'
+import { isolateMemory } from './rows/isolate-memory.ts'
 import { meterBatch } from './rows/meter-batch.ts'
 import { type Cloud, startCloud } from './support/cloud.ts'
+import { writeDocument } from './support/document.ts'
 import { createLoad } from './support/load.ts'
 import { describeMachine } from './support/machine.ts'
+import { createReport } from './support/report.ts'
 import { type Effort, isMissed, type Result, type Row } from './support/row.ts'
 import { renderTable } from './support/table.ts'
 
 /** DESIGN.md's goals, side by side with what they are measured against. A new one is a file and a line here. */
-const ROWS: readonly Row[] = [checkPostgres, consume, meterBatch, growth]
+const ROWS: readonly Row[] = [
+  checkRedis,
+  checkPostgres,
+  checkMemory,
+  consume,
+  meterBatch,
+  bundle,
+  growth,
+  isolateMemory,
+  geography,
+]
 
 /** A run that takes longer than this hangs. */
-const BUDGETS_MS: Record<Effort, number> = { full: 900_000, quick: 60_000 }
+const BUDGETS_MS: Record<Effort, number> = { full: 3_600_000, quick: 120_000 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+})
 const effort = values.quick ? 'quick' : 'full'
 const rows = ROWS.filter(({ name }) => values.only === undefined || name === values.only)
 if (rows.length === 0) throw new Error(`--only takes one of ${ROWS.map(({ name }) => name).join(', ')}`)
@@ -40,18 +63,22 @@ const hung = setTimeout(() => {
   process.exit(1)
 }, BUDGETS_MS[effort])
 const load = createLoad()
+const report = createReport()
 let cloud: Cloud | undefined
 
 try {
   cloud = await startCloud(folder)
-  console.log(describeMachine(cloud.postgresVersion))
+  const machine = describeMachine(cloud.engines)
+  console.log(machine)
   const results: Result[] = []
   for (const row of rows) {
     const started = performance.now()
-    results.push(...(await row.run({ cloud, load, effort })))
+    results.push(...(await row.run({ cloud, load, effort, report })))
     console.error(`${row.name}: ${((performance.now() - started) / 1000).toFixed(1)} s`)
   }
   console.log(renderTable(results, judged))
+  for (const [title, markdown] of report.sections) console.log(`\n${title}\n\n${markdown}`)
+  if (values.write) await writeDocument(machine, results, judged, report)
   const missed = results.filter((result) => judged(result) && isMissed(result))
   if (missed.length > 0) {
     console.log(`MISSED: ${missed.map(({ what }) => what).join('; ')}`)

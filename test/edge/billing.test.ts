@@ -1,6 +1,14 @@
 import { exports } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
-import { countRequests, mintAccount, mintNamespace, mintToken, type Namespace, sql } from '../support/edge.ts'
+import {
+  breakPostgres,
+  countRequests,
+  mintAccount,
+  mintNamespace,
+  mintToken,
+  type Namespace,
+  sql,
+} from '../support/edge.ts'
 import { bodyOf, consume, errorOf, grant, invalid, key, meter, rule, setClock, UUID } from '../support/edge-commands.ts'
 import { at, type JsonObject, listAt, textAt } from '../support/json-path.ts'
 
@@ -206,7 +214,8 @@ describe('the export', () => {
     ])
   })
 
-  test('streams: page by page, as they are taken, as of its beginning', async () => {
+  /** 2500 closed windows: three pages. */
+  async function manyWindows(): Promise<Namespace> {
     const namespace = await november()
     const account = mintAccount()
     await bodyOf(201, meter(namespace, account, { quantity: 1 }))
@@ -218,6 +227,11 @@ describe('the export', () => {
        where account_id = (select account_id from accounts where external_id = $1)`,
       [account],
     )
+    return namespace
+  }
+
+  test('streams: page by page, as they are taken', async () => {
+    const namespace = await manyWindows()
     const url = 'https://mec.test/v1/billing/export?format=jsonl'
     const headers = { Authorization: `Bearer ${namespace.key}` }
     let chunks: string[] = []
@@ -235,6 +249,21 @@ describe('the export', () => {
       await response.body?.cancel()
     })
     expect(stopped.neon).toBeLessThan(3)
+  })
+
+  test('is broken off when something goes wrong on the way: half a file is no file', async () => {
+    const namespace = await manyWindows()
+    const headers = { Authorization: `Bearer ${namespace.key}` }
+    const response = await exports.default.fetch('https://mec.test/v1/billing/export', { headers })
+    expect(response.status).toBe(200)
+    await breakPostgres({ error: { status: 500 } })
+    await expect(response.text()).rejects.toThrow()
+  })
+
+  test('has a HEAD, too', async () => {
+    const namespace = await mintNamespace()
+    const { status, headers, text } = await namespace.call('HEAD', '/v1/billing/export')
+    expect([status, headers.get('Content-Type')?.split(';')[0], text]).toEqual([200, 'text/csv', ''])
   })
 })
 
@@ -280,24 +309,47 @@ describe('pricing', () => {
     ])
   })
 
-  test('tiers: an entitlement each, drawn on by priority', async () => {
+  test('2.3 tiers: an entitlement each, drawn on by priority, each at your price of it', async () => {
     const namespace = await november()
-    const tiers = [1000, 4000, null]
-    const ids: string[] = []
-    for (const [n, quantity] of tiers.entries())
-      ids.push(
-        textAt(await grant(namespace, 'a', { quantity, priority: n + 1, window: 'calendar_month' }), 'entitlement_id'),
-      )
-    expect(ids).toEqual([UUID, UUID, UUID])
+    const tiers = [
+      { quantity: 1000, price: 0.05 },
+      { quantity: 9000, price: 0.04 },
+      { quantity: null, price: 0.03 },
+    ]
+    const prices = new Map<unknown, number>()
+    for (const [n, { quantity, price }] of tiers.entries()) {
+      const tier = await grant(namespace, 'emil', { quantity, priority: n + 1, window: 'calendar_month' })
+      prices.set(tier['entitlement_id'], price)
+    }
+    for (const quantity of [600, 600, 10_000, 800]) await bodyOf(201, consume(namespace, 'emil', { quantity }))
+    await setClock(namespace, '2031-12-02T00:00:00Z')
+    const items = (await exported(namespace, 'format=jsonl')).map((line) => JSON.parse(line))
+    const bill = items.map((item) => [
+      item.included_quantity,
+      item.included_quantity * (prices.get(item.entitlement_id) ?? 0),
+    ])
+    expect(bill.sort(([left], [right]) => left - right)).toEqual([
+      [1000, 50],
+      [2000, 60],
+      [9000, 360],
+    ])
+  })
+
+  test('tiers whose last is pay as you go: only that one is billed', async () => {
+    const namespace = await november()
+    for (const [priority, quantity] of [1000, 4000, null].entries())
+      await grant(namespace, 'a', { quantity, priority, window: 'calendar_month' })
     await rule(namespace, null, { action: 'overage', overage_multiplier: 0.03 })
     for (const quantity of [600, 600, 4000, 123]) await bodyOf(201, meter(namespace, 'a', { quantity }))
-    await setClock(namespace, '2031-12-02T00:00:00Z')
-    const items = await windows(namespace, 'status=closed')
-    expect(ids.map((entitlement) => items.find((item) => item['entitlement_id'] === entitlement))).toMatchObject([
-      { included_quantity: 1000, billable_quantity: 0, billable_amount: 0 },
-      { included_quantity: 4000, billable_quantity: 0, billable_amount: 0 },
-      // Pay as you go from here on: 323 × 0.03.
-      { included_quantity: 323, billable_quantity: 323, billable_amount: 9.69 },
+    expect(
+      (await windows(namespace))
+        .map((item) => [item['included_quantity'], item['billable_quantity'], item['billable_amount']])
+        .sort(([left], [right]) => Number(left) - Number(right)),
+    ).toEqual([
+      // 323 × 0.03
+      [323, 323, 9.69],
+      [1000, 0, 0],
+      [4000, 0, 0],
     ])
   })
 

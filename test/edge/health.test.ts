@@ -7,7 +7,7 @@ describe('what needs no credential', () => {
     const requests = await countRequests(async () => {
       expect(await call('GET', '/healthz')).toMatchObject({ status: 200, body: { status: 'ok' } })
     })
-    expect(requests).toEqual({ neon: 0, upstash: 0 })
+    expect(requests).toEqual({ neon: 0, upstash: 0, commands: 0 })
   })
 
   test('readyz is 200 when Postgres can serve', async () => {

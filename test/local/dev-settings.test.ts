@@ -36,7 +36,7 @@ test('.env.example mentions every variable of the Worker, and those that the see
     readFile(`${root}.env.example`, 'utf8'),
     readFile(`${root}functions/env.ts`, 'utf8'),
   ])
-  const variables = [...source.matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map(([, name]) => name ?? '')
+  const variables = [...source.matchAll(/^ +([A-Z][A-Z_]+):/gm)].map(([, name]) => name ?? '')
   expect(variables).toContain('DATABASE_URL')
   const missing = [...variables, 'DATABASE_URL', 'JWT_SECRET', 'REDIS_URL'].filter(
     (name) => !new RegExp(`\\b${name}\\b`).test(example),

@@ -8,7 +8,8 @@ const ENTRIES = 1000
 async function run(bench: Bench) {
   await prepareAccounts(bench)
   await createBareTables(bench)
-  const { url, headers } = await bench.cloud.mec()
+  const { headers } = bench.cloud
+  const { url } = await bench.cloud.mec()
   const bareUrl = await bench.cloud.baseline('insert-many')
   const results = []
   for (const accounts of bench.effort === 'full' ? [1, 20] : [20]) {
@@ -36,15 +37,9 @@ async function run(bench: Bench) {
         JSON.stringify(entries(number, (of) => ({ entry_id: randomUUID(), account_id: accountUuid(of), quantity: 1 }))),
     }
     const what = `/meter/batch of ${ENTRIES}, ${accounts} account${accounts === 1 ? '' : 's'}`
-    const result = await duel(
-      bench,
-      what,
-      batch,
-      bare,
-      bench.effort === 'full' ? { requests: 24, ms: 3_000 } : { requests: 2, ms: 1_000 },
-    )
-    // The goal is 0.3, judged when the batch has had its turn.
-    results.push(rate(result, { what: `${what}: entries`, against: 'one INSERT', goal: 'report' }, ENTRIES))
+    const turn = bench.effort === 'full' ? { requests: 24, ms: 3_000 } : { requests: 2, ms: 1_000 }
+    const result = await duel(bench, batch, bare, { warmUp: turn, turns: 1, turn })
+    results.push(rate(result, { what: `${what}: entries`, against: 'one INSERT', goal: { atLeast: 0.3 } }, ENTRIES))
   }
   return results
 }

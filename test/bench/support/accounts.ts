@@ -14,7 +14,8 @@ export const accountUuid = (number: number) => `00000000-0000-4000-8000-${String
 
 /** Over HTTP gives each account a monthly limit, and a first use: an account that never did anything is rare. Again is no harm. */
 export async function prepareAccounts({ cloud }: Bench): Promise<void> {
-  const { url, headers } = await cloud.mec()
+  const { headers } = cloud
+  const { url } = await cloud.mec()
 
   async function post(path: string, fields: Record<string, string | number>): Promise<void> {
     const response = await fetch(new URL(path, url), {

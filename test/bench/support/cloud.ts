@@ -8,7 +8,7 @@ import { startPostgres } from '../../../local/postgres/cluster.ts'
 import { startRedis } from '../../../local/redis/engine.ts'
 import { buildIsolate, type Isolate } from '../../support/isolate.ts'
 import { bundle } from './bundle.ts'
-import { type Proxy, startProxy } from './proxy.ts'
+import { type StoreProxy, startProxy } from './proxy.ts'
 import { startWorkerd, type Workerd } from './workerd.ts'
 
 const WORKER_PASSWORD = 'worker'
@@ -27,8 +27,8 @@ export type Cloud = {
   ownerUrl(database?: string): string
   /** The same as the Worker's role. */
   workerUrl(database?: string): string
-  neon: Proxy
-  upstash: Proxy
+  neon: StoreProxy
+  upstash: StoreProxy
   /** What stands behind the proxies, with versions. */
   engines: string
   /** By which the Worker knows a caller with every scope. */

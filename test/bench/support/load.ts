@@ -6,6 +6,10 @@ export type Target = {
   headers: Record<string, string>
   /** The body of the request with this number; no number comes twice in a run. */
   body(number: number): string
+  /** Called before each turn of at most so many requests, untimed. */
+  prepare?(requests: number): Promise<void>
+  /** A turn counts if it is over so soon after its preparation began; else it is taken again. */
+  goodForMs?: number
   /** Any other status ends the run: an error is no measurement. */
   status: number
 }

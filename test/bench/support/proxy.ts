@@ -6,7 +6,7 @@ const STOP_BUDGET_MS = 3_000
 
 const Stats = z.object({ requests: z.number(), commands: z.number().default(0) })
 
-export type Proxy = {
+export type StoreProxy = {
   /** For the driver that speaks its protocol. */
   url: string
   /** Its own counters since they were last set to zero; `commands` are Redis'. */
@@ -17,12 +17,12 @@ export type Proxy = {
   stop(): Promise<void>
 }
 
-export type ProxySettings =
-  | { protocol: 'neon'; /** Postgres'. */ port: number }
-  | { protocol: 'upstash'; /** Redis'. */ port: number; token: string }
+export type StoreProxySettings =
+  | { protocol: 'neon' /** Postgres'. */; port: number }
+  | { protocol: 'upstash' /** Redis'. */; port: number; token: string }
 
 /** Starts Neon's or Upstash's protocol in front of the store on a port. */
-export async function startProxy(settings: ProxySettings): Promise<Proxy> {
+export async function startProxy(settings: StoreProxySettings): Promise<StoreProxy> {
   const thread = new Worker(new URL('proxy-thread.ts', import.meta.url), { workerData: settings })
   // Its errors reject this.
   const [message] = await once(thread, 'message')

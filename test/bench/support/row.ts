@@ -1,14 +1,15 @@
 import type { Cloud } from './cloud.ts'
 import type { Load } from './load.ts'
+import type { Report } from './report.ts'
 import type { Comparison } from './statistics.ts'
 
 /** How much is done: all of it, or as little as shows that everything runs. */
 export type Effort = 'full' | 'quick'
 
-export type Bench = { cloud: Cloud; load: Load; effort: Effort }
+export type Bench = { cloud: Cloud; load: Load; effort: Effort; report: Report }
 
 /** A bound on the ratio; `report` is measured and not judged. */
-export type Goal = { atMost: number } | { atLeast: number } | { equals: number } | 'report'
+export type Goal = { atMost: number } | { below: number } | { atLeast: number } | { equals: number } | 'report'
 
 export type Result = {
   what: string
@@ -29,6 +30,7 @@ export type Row = {
 export function isMissed({ goal, ratio }: Result): boolean {
   if (goal === 'report') return false
   if ('atMost' in goal) return !(ratio <= goal.atMost)
+  if ('below' in goal) return !(ratio < goal.below)
   if ('atLeast' in goal) return !(ratio >= goal.atLeast)
   return ratio !== goal.equals
 }

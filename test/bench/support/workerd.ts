@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import { z } from 'zod'
 
 /** A bundled Worker. */
 export type Script = { name: string; text: string; bindings: Record<string, string> }
@@ -36,7 +37,7 @@ export async function startWorkerd(scripts: readonly Script[], { inspected = fal
   await miniflare.ready
   return {
     url: async (name) => (await miniflare.unsafeGetDirectURL(name)).href,
-    inspector: async (name) => new URL(`/${name}`, await miniflare.getInspectorURL()).href,
+    inspector: async (name) => inspectorOf(name, await miniflare.getInspectorURL()),
     stop: () => miniflare.dispose(),
   }
 }
@@ -46,4 +47,15 @@ async function compatibilityDate(): Promise<string> {
   const [, date] = /^compatibility_date = "([\d-]+)"$/m.exec(toml) ?? []
   if (date === undefined) throw new Error('wrangler.toml has no compatibility_date')
   return date
+}
+
+const Targets = z.array(z.object({ id: z.string(), webSocketDebuggerUrl: z.string() }))
+
+async function inspectorOf(name: string, url: URL): Promise<string> {
+  const list = new URL('/json/list', url)
+  list.protocol = 'http:'
+  const targets = Targets.parse(await (await fetch(list)).json())
+  const found = targets.find(({ id }) => id.endsWith(`:${name}`))
+  if (found === undefined) throw new Error(`the inspector knows ${targets.map(({ id }) => id).join()} and no ${name}`)
+  return found.webSocketDebuggerUrl
 }
