@@ -728,10 +728,9 @@ DECLARE
 BEGIN
   RETURN fn_consume(v_namespace, v_account_id, p_request ->> 'account_id',
       fn_usage_item(v_namespace, v_type, v_account_id, p_request ->> 'scope', (p_request ->> 'quantity')::numeric, p_request ->> 'unit',
-        p_request ->> 'idempotency_key', NULL, p_request -> 'metadata', 'consume'))
-    || jsonb_build_object('account_id', p_request ->> 'account_id');
+        p_request ->> 'idempotency_key', NULL, p_request -> 'metadata', 'consume'));
 END $$;
-COMMENT ON FUNCTION api_consume IS 'POST /v1/consume: decision, entry, duplicate.';
+COMMENT ON FUNCTION api_consume IS 'POST /v1/consume: verdicts and snapshot, from which the edge renders the decision, entry, duplicate.';
 
 -- database/functions/api_entitlement_grant.sql
 CREATE OR REPLACE FUNCTION api_entitlement_grant(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -2750,7 +2749,7 @@ COMMENT ON FUNCTION fn_carry_usage IS
 
 -- database/functions/fn_changes.sql
 CREATE OR REPLACE FUNCTION fn_changes(p_notes jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   RETURN (
     WITH note AS MATERIALIZED (
@@ -2902,16 +2901,21 @@ DECLARE
   v_now timestamptz;
   v_timezone text;
   v_suspended boolean;
+  v_key_version bigint;
+  v_known boolean;
   v_result jsonb;
+  v_answers jsonb;
+  v_snapshot jsonb;
+  v_recorded jsonb;
   v_verdicts limit_verdict[];
   v_was_over boolean;
   v_allowed boolean;
   v_written boolean;
-  v_states entitlement_state[];
+  v_view entitlement_view;
+  v_rules control_rules[];
   v_limits limit_state[];
   v_drawn record;
   v_entry consumption_ledger;
-  v_view entitlement_view;
 BEGIN
   IF p_item.error IS NOT NULL THEN
     PERFORM fn_fail_with(p_item.error);
@@ -2920,67 +2924,51 @@ BEGIN
   IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
     -- The key may have been used on another resource.
     PERFORM fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
-    RETURN fn_decide(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope,
-      fn_now(p_namespace.namespace_id), NULL, p_item.quantity, 'consume') || '{"entry":null,"duplicate":false}';
+    RETURN jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', '[]'::jsonb, 'snapshot',
+      fn_snapshot(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, fn_now(p_namespace.namespace_id)),
+      'entry', NULL, 'duplicate', false);
   END IF;
   -- After the lock: the clock, and what may have changed while waiting for it.
-  SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended' INTO v_now, v_timezone, v_suspended
-  FROM namespaces n JOIN accounts a USING (namespace_id) WHERE a.account_id = p_account_id;
-  v_result := fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
-  IF v_result IS NOT NULL THEN
+  SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended', s.key_version, k.account_id IS NOT NULL
+  INTO v_now, v_timezone, v_suspended, v_key_version, v_known
+  FROM namespaces n JOIN accounts a USING (namespace_id) JOIN resource_state s USING (account_id)
+  LEFT JOIN idempotency_keys k ON k.account_id = a.account_id AND k.idempotency_key = p_item.idempotency_key
+  WHERE a.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code;
+  IF v_known THEN
+    v_result := fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
     RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry((v_result ->> 'entry_id')::uuid, p_account), 'duplicate', true);
   END IF;
   v_view := fn_entitlement_view(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, v_now, false);
-  v_states := v_view.states;
-  v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
+  v_rules := fn_rules(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, ARRAY(SELECT s.plan_id FROM unnest(v_view.states) s));
+  v_limits := fn_limits(v_view.states, v_rules, p_account_id, p_item.resource_type_code, v_now);
   v_verdicts := fn_verdicts(v_limits, v_suspended, p_item.quantity, 'consume');
+  v_answers := fn_verdicts_json(v_limits, v_verdicts);
   v_allowed := fn_allowed(v_verdicts);
   IF v_allowed THEN
     p_item.occurred_at := v_now;
     p_item.counted_at := v_now;
     p_item.is_late := false;
     v_was_over := v_limits[v_verdicts[1].n].over > 0;
-    v_drawn := fn_draw(ARRAY[p_item], v_states, v_limits);
+    v_drawn := fn_draw(ARRAY[p_item], v_view.states, v_limits);
     p_item := v_drawn.items[1];
-    v_limits := fn_limits_after(v_limits, v_drawn.states, p_item.limit_kind_code, v_now);
+    v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
+    v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
+      v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
+    v_key_version := v_key_version + 1;
+    v_limits := fn_limits(v_drawn.states, v_rules, p_account_id, p_item.resource_type_code, v_now);
   END IF;
-  v_result := fn_decision(v_limits, v_verdicts, v_suspended, p_account_id, p_item.resource_type_code, p_item.resource_scope,
-    p_item.quantity, 'consume', v_now);
-  IF NOT v_allowed THEN
-    RETURN v_result || '{"entry":null,"duplicate":false}';
+  v_snapshot := fn_snapshot_of(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, v_suspended, v_limits,
+    v_view.others, v_key_version, v_now);
+  IF v_allowed THEN
+    v_written := fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash, jsonb_build_object(
+      'quantity', fn_number(p_item.quantity), 'verdicts', v_answers, 'snapshot', v_snapshot, 'entry_id', p_item.entry_id), v_now);
+    v_recorded := fn_entry_json(v_entry, p_account, p_item.metadata);
   END IF;
-  v_written := fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash,
-    v_result || jsonb_build_object('entry_id', p_item.entry_id), v_now);
-  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
-  v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
-    v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
-  IF NOT v_was_over AND p_item.included_quantity = p_item.quantity THEN
-    -- What is over moves clocks and caps that these limits do not show.
-    PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_item.resource_type_code, 'snapshot',
-      fn_snapshot_of(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, v_suspended, v_limits, v_view.others,
-        (SELECT s.key_version FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code), v_now)));
-  END IF;
-  RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
+  RETURN jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', v_answers, 'snapshot', v_snapshot,
+    'entry', v_recorded, 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS
-'Checks and records in one step: the decision with the counts after the write, entry (null when denied) and duplicate. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';
-
--- database/functions/fn_control_rule.sql
-CREATE OR REPLACE FUNCTION fn_control_rule(p_namespace_id text, p_account_id uuid, p_resource text, p_limit_kind text, p_plan_ids text[])
-RETURNS control_rules
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  v_rule control_rules;
-BEGIN
-  SELECT * INTO v_rule FROM control_rules r
-  WHERE r.namespace_id = p_namespace_id AND r.resource_type_code = p_resource
-    AND r.account_key IN (p_account_id, '00000000-0000-0000-0000-000000000000')
-    AND r.limit_kind_code = p_limit_kind AND (r.plan_id IS NULL OR r.plan_id = ANY (p_plan_ids))
-  ORDER BY r.account_id IS NULL, r.plan_id IS NULL, r.rule_number DESC LIMIT 1;
-  RETURN v_rule;
-END $$;
-COMMENT ON FUNCTION fn_control_rule IS
-'The rule that decides at a limit: the account''s, then one of the given plans'', then the resource''s; among equals the newest. Null: block, no warning, on_error deny.';
+'Checks and records in one step: {quantity (in the resource''s unit), verdicts, snapshot, entry, duplicate}. The verdicts are of before the write, the snapshot is of after it; entry is null when denied. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';
 
 -- database/functions/fn_convert_quantity.sql
 CREATE OR REPLACE FUNCTION fn_convert_quantity(p_namespace_id text, p_quantity numeric, p_from text, p_to text) RETURNS numeric
@@ -3422,12 +3410,12 @@ BEGIN
   item.included_quantity := least(v_held, p_reservation.quantity - p_reservation.overage_quantity) + v_beyond.included_quantity;
   item.excess_quantity := v_beyond.excess_quantity;
   item.overage_quantity := item.quantity - item.included_quantity - item.excess_quantity;
-  v_rule := fn_control_rule(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, item.limit_kind_code, ARRAY(
+  SELECT r.* INTO v_rule FROM unnest(fn_rules(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, ARRAY(
     SELECT e.plan_id FROM reservation_allocations a JOIN entitlements e USING (entitlement_id)
     WHERE a.reservation_id = p_reservation.reservation_id AND e.plan_id IS NOT NULL
     UNION
     SELECT s.plan_id FROM unnest(p_states) s WHERE s.covers AND s.limit_kind_code = item.limit_kind_code AND s.plan_id IS NOT NULL
-  ));
+  ))) r WHERE r.limit_kind_code = item.limit_kind_code LIMIT 1;
   allocations := ARRAY(
     SELECT ROW(item.n, item.entry_id, d.entitlement_id, d.bucket_id, min(d.window_start), d.window_end, item.counted_at,
       sum(d.included), sum(d.overage), sum(d.excess),
@@ -4237,6 +4225,16 @@ CREATE OR REPLACE FUNCTION fn_limit_states(
   p_states entitlement_state[], p_namespace_id text, p_account_id uuid, p_resource text, p_at timestamptz
 ) RETURNS limit_state[]
 LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN fn_limits(p_states, fn_rules(p_namespace_id, p_account_id, p_resource, ARRAY(SELECT s.plan_id FROM unnest(p_states) s)), p_account_id, p_resource, p_at);
+END $$;
+COMMENT ON FUNCTION fn_limit_states IS 'fn_limits with the rules as they are.';
+
+-- database/functions/fn_limits.sql
+CREATE OR REPLACE FUNCTION fn_limits(
+  p_states entitlement_state[], p_rules control_rules[], p_account_id uuid, p_resource text, p_at timestamptz
+) RETURNS limit_state[]
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_limits limit_state[];
   v_limit limit_state;
@@ -4288,8 +4286,8 @@ BEGIN
     v_limit.window_end := v_shown_end;
     v_limit.over := v_over;
 
-    v_rule := fn_control_rule(p_namespace_id, p_account_id, p_resource, v_kind, v_plan_ids);
-    IF v_rule.rule_id IS NOT NULL THEN
+    FOREACH v_rule IN ARRAY coalesce(p_rules, '{}') LOOP
+      CONTINUE WHEN v_rule.limit_kind_code <> v_kind OR NOT (v_rule.plan_id IS NULL OR v_rule.plan_id = ANY (v_plan_ids));
       v_limit.action := v_rule.limit_action_code;
       v_limit.warn_at_percent := v_rule.warn_at_percent;
       v_limit.overage_multiplier := coalesce(v_rule.overage_multiplier, 1);
@@ -4305,7 +4303,8 @@ BEGIN
           ELSE greatest(trunc(v_limit.quantity_limit * v_rule.grace_percent / 100 - v_over, 6), 0) END;
         v_narrows_at := least(v_narrows_at, CASE WHEN v_limit.grace_until > p_at THEN v_limit.grace_until END);
       END IF;
-    END IF;
+      EXIT;
+    END LOOP;
     IF v_rolling THEN
       SELECT least(v_narrows_at, m.entering_at), m.leaving_at INTO v_narrows_at, v_limit.widens_at FROM fn_rolling_moves(p_states, v_kind, p_at) m;
     END IF;
@@ -4314,8 +4313,8 @@ BEGIN
   END LOOP;
   RETURN v_limits;
 END $$;
-COMMENT ON FUNCTION fn_limit_states IS
-'Adds up the entitlements that cover the scope, kind by kind in decision order, with the rule and the grace clock; cap and grace count over all scopes. Unlimited sums are ''Infinity''. Null: no kind is in force.';
+COMMENT ON FUNCTION fn_limits IS
+'Adds up the entitlements that cover the scope, kind by kind in decision order, with the first of fn_rules that concerns it and the grace clock; cap and grace count over all scopes. Unlimited sums are ''Infinity''. Without a rule: block, no warning, on_error deny. Null: no kind is in force.';
 
 -- database/functions/fn_limits_after.sql
 CREATE OR REPLACE FUNCTION fn_limits_after(p_limits limit_state[], p_states entitlement_state[], p_kind text, p_now timestamptz) RETURNS limit_state[]
@@ -4978,7 +4977,7 @@ COMMENT ON FUNCTION fn_replay IS
 
 -- database/functions/fn_request_hash.sql
 CREATE OR REPLACE FUNCTION fn_request_hash(VARIADIC p_parts text[]) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
   SELECT sha256(convert_to(array_to_json(p_parts)::text, 'UTF8'))
 $$;
 COMMENT ON FUNCTION fn_request_hash IS
@@ -5578,6 +5577,20 @@ BEGIN
   RETURN v_rule;
 END $$;
 COMMENT ON FUNCTION fn_rule_of IS 'A rule about to be changed; its resource is locked if it is one account''s. ME404 not_found, ME403 account_forbidden.';
+
+-- database/functions/fn_rules.sql
+CREATE OR REPLACE FUNCTION fn_rules(p_namespace_id text, p_account_id uuid, p_resource text, p_plan_ids text[]) RETURNS control_rules[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT array_agg(r ORDER BY r.account_id IS NULL, r.plan_id IS NULL, r.rule_number DESC) FROM control_rules r
+    WHERE r.namespace_id = p_namespace_id AND r.resource_type_code = p_resource
+      AND r.account_key IN (p_account_id, '00000000-0000-0000-0000-000000000000')
+      AND (r.plan_id IS NULL OR r.plan_id = ANY (p_plan_ids))
+  );
+END $$;
+COMMENT ON FUNCTION fn_rules IS
+'The rules that may decide for an (account, resource) under the given plans, of all limit kinds, by precedence: the account''s, then a plan''s, then the resource''s; among equals the newest. Null: none.';
 
 -- database/functions/fn_sandbox_clock.sql
 CREATE OR REPLACE FUNCTION fn_sandbox_clock(p_credential jsonb) RETURNS namespaces
@@ -6219,6 +6232,9 @@ BEGIN
     RETURN p_result;
   END IF;
   PERFORM set_config('mec.notes', '', true);
+  IF p_result ? 'changes' THEN
+    RETURN p_result;
+  END IF;
   RETURN p_result || jsonb_build_object('changes', fn_changes(('[' || rtrim(v_notes, ',') || ']')::jsonb));
 END $$;
 COMMENT ON FUNCTION fn_told IS
@@ -6452,6 +6468,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_verdicts IS
 'What each limit kind that a purpose (any, consume, lease, assign) asks answers for a quantity, in decision order: the band that holds it. The edge does the same in core/verdict; a differential test holds them together. Empty: none of them is in force.';
+
+-- database/functions/fn_verdicts_json.sql
+CREATE OR REPLACE FUNCTION fn_verdicts_json(p_limits limit_state[], p_verdicts limit_verdict[]) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  v_verdict limit_verdict;
+  v_limit limit_state;
+  v_result jsonb := '[]';
+BEGIN
+  FOREACH v_verdict IN ARRAY p_verdicts LOOP
+    v_limit := p_limits[v_verdict.n];
+    v_result := v_result || jsonb_build_object('limit_kind', v_limit.limit_kind_code, 'outcome', v_verdict.outcome, 'reason', v_verdict.reason,
+      'over', fn_millionths(v_verdict.over),
+      'grace_left', CASE WHEN v_limit.action = 'grace' THEN fn_millionths(greatest(fn_over_permitted(v_limit) - v_verdict.over, 0)) END);
+  END LOOP;
+  RETURN v_result;
+END $$;
+COMMENT ON FUNCTION fn_verdicts_json IS
+'Verdicts on the limits before a write, as the edge takes them (database/README.md): over, how much of the quantity is beyond the headroom, and grace_left, what the grace then still permits.';
 
 -- database/functions/fn_window_bounds.sql
 CREATE OR REPLACE FUNCTION fn_window_bounds(

@@ -7,7 +7,6 @@ DECLARE
 BEGIN
   RETURN fn_consume(v_namespace, v_account_id, p_request ->> 'account_id',
       fn_usage_item(v_namespace, v_type, v_account_id, p_request ->> 'scope', (p_request ->> 'quantity')::numeric, p_request ->> 'unit',
-        p_request ->> 'idempotency_key', NULL, p_request -> 'metadata', 'consume'))
-    || jsonb_build_object('account_id', p_request ->> 'account_id');
+        p_request ->> 'idempotency_key', NULL, p_request -> 'metadata', 'consume'));
 END $$;
-COMMENT ON FUNCTION api_consume IS 'POST /v1/consume: decision, entry, duplicate.';
+COMMENT ON FUNCTION api_consume IS 'POST /v1/consume: verdicts and snapshot, from which the edge renders the decision, entry, duplicate.';

@@ -16,12 +16,12 @@ BEGIN
   item.included_quantity := least(v_held, p_reservation.quantity - p_reservation.overage_quantity) + v_beyond.included_quantity;
   item.excess_quantity := v_beyond.excess_quantity;
   item.overage_quantity := item.quantity - item.included_quantity - item.excess_quantity;
-  v_rule := fn_control_rule(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, item.limit_kind_code, ARRAY(
+  SELECT r.* INTO v_rule FROM unnest(fn_rules(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, ARRAY(
     SELECT e.plan_id FROM reservation_allocations a JOIN entitlements e USING (entitlement_id)
     WHERE a.reservation_id = p_reservation.reservation_id AND e.plan_id IS NOT NULL
     UNION
     SELECT s.plan_id FROM unnest(p_states) s WHERE s.covers AND s.limit_kind_code = item.limit_kind_code AND s.plan_id IS NOT NULL
-  ));
+  ))) r WHERE r.limit_kind_code = item.limit_kind_code LIMIT 1;
   allocations := ARRAY(
     SELECT ROW(item.n, item.entry_id, d.entitlement_id, d.bucket_id, min(d.window_start), d.window_end, item.counted_at,
       sum(d.included), sum(d.overage), sum(d.excess),

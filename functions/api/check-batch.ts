@@ -6,7 +6,7 @@ import type { SnapshotAnswer, SnapshotRequest, Tiers } from '../decisions/questi
 import type { Api, Exchange } from '../http/api.ts'
 import { requireAccount } from '../http/auth.ts'
 import { contract } from '../http/contract.ts'
-import type { Gateway } from '../store/gateway.ts'
+import { changesNothing, type Gateway } from '../store/gateway.ts'
 import { askingOf, CheckRequest, questionOf } from './check.ts'
 import { DECISION_EXAMPLE, Decision } from './shapes.ts'
 
@@ -48,7 +48,10 @@ function namingCheck(error: unknown, indexes: readonly number[]): unknown {
 }
 
 export function serveCheckBatch(api: Api, gateway: Gateway, tiers: Tiers): void {
-  const snapshots = gateway.bind<{ checks: readonly SnapshotRequest[] }, SnapshotAnswer>('api_snapshot_batch')
+  const snapshots = gateway.bind<{ checks: readonly SnapshotRequest[] }, SnapshotAnswer>(
+    'api_snapshot_batch',
+    changesNothing,
+  )
 
   async function handleCheckBatch(exchange: Exchange<z.output<typeof CheckBatchRequest>>) {
     const { input, caller, ask, facts } = exchange

@@ -6,7 +6,7 @@ import type { Asking, CheckQuestion, SnapshotAnswer, SnapshotRequest, Tiers } fr
 import type { Api, Exchange } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { accountId, integer, nonNegativeQuantity, resource, scope, time } from '../http/fields.ts'
-import type { Gateway } from '../store/gateway.ts'
+import { changesNothing, type Gateway } from '../store/gateway.ts'
 import { DECISION_EXAMPLE, Decision } from './shapes.ts'
 
 export const CheckRequest = z
@@ -49,7 +49,10 @@ const check = contract({
 })
 
 export function serveCheck(api: Api, gateway: Gateway, tiers: Tiers): void {
-  const snapshot = gateway.bind<SnapshotRequest, Snapshot & Pick<SnapshotAnswer, 'auth'>>('api_snapshot')
+  const snapshot = gateway.bind<SnapshotRequest, Snapshot & Pick<SnapshotAnswer, 'auth'>>(
+    'api_snapshot',
+    changesNothing,
+  )
 
   async function handleCheck(exchange: Exchange<z.output<typeof CheckRequest>>) {
     async function readOne([request]: readonly SnapshotRequest[]): Promise<SnapshotAnswer> {

@@ -1,18 +1,10 @@
 import { z } from '@hono/zod-openapi'
+import { type ConsumedInSql, changesOfConsume, renderConsumed } from '../decisions/consumed.ts'
 import type { Api, Exchange } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { accountId, code, idempotencyKey, metadata, positiveQuantity, resource, scope } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
-import {
-  DECISION_EXAMPLE,
-  Duplicate,
-  ENTRY_EXAMPLE,
-  Entry,
-  fromPostgres,
-  orNull,
-  Provenance,
-  SqlDecision,
-} from './shapes.ts'
+import { DECISION_EXAMPLE, Decision, Duplicate, ENTRY_EXAMPLE, Entry, fromPostgres, orNull } from './shapes.ts'
 
 const ConsumeRequest = z
   .strictObject({
@@ -28,11 +20,10 @@ const ConsumeRequest = z
   })
   .openapi('ConsumeRequest')
 
-const SqlConsumed = SqlDecision.extend({
+const Consumed = Decision.extend({
   entry: orNull(Entry).openapi({ description: 'What was recorded; null when denied.' }),
   duplicate: Duplicate,
-})
-const Consumed = SqlConsumed.extend(Provenance.shape).openapi('Consumed')
+}).openapi('Consumed')
 
 const consume = contract({
   method: 'post',
@@ -55,12 +46,16 @@ const consume = contract({
 })
 
 export function serveConsume(api: Api, gateway: Gateway): void {
-  const consumeInSql = gateway.bind<z.output<typeof ConsumeRequest>, z.input<typeof SqlConsumed>>('api_consume')
+  const consumeInSql = gateway.bind<z.output<typeof ConsumeRequest>, ConsumedInSql<z.input<typeof Entry>>>(
+    'api_consume',
+    changesOfConsume,
+  )
 
   async function handleConsume({ input, ask }: Exchange<z.output<typeof ConsumeRequest>>) {
-    const answer = await ask(consumeInSql, input)
-    const isRecorded = answer.allowed && !answer.duplicate
-    return { status: isRecorded ? 201 : 200, body: fromPostgres(answer) } as const
+    const { account_id, resource, scope = null } = input
+    const consumed = renderConsumed(await ask(consumeInSql, input), { account_id, resource, scope })
+    const isRecorded = consumed.allowed && !consumed.duplicate
+    return { status: isRecorded ? 201 : 200, body: fromPostgres(consumed) } as const
   }
   api.serve(consume, handleConsume)
 }

@@ -1,5 +1,5 @@
 import { parseQuantity, renderQuantity } from './quantity.ts'
-import type { Band, KindSnapshot, Millionths, Snapshot, SnapshotGrace, Window } from './snapshot.ts'
+import type { KindSnapshot, Millionths, Snapshot, Window } from './snapshot.ts'
 import {
   type Action,
   type LimitKind,
@@ -51,6 +51,17 @@ export interface Verdict {
   readonly limits: readonly LimitVerdict[]
 }
 
+/** What one limit kind answers for the quantity it was asked for. */
+export interface KindVerdict {
+  readonly limit_kind: LimitKind
+  readonly outcome: Outcome
+  readonly reason: Reason
+  /** How much of the quantity is beyond the headroom. */
+  readonly over: Millionths
+  /** What grace permits beyond that; null without grace, and without a bound. */
+  readonly grace_left: Millionths | null
+}
+
 interface Asked {
   readonly kind: KindSnapshot
   readonly quantity: bigint
@@ -68,26 +79,39 @@ const NOTHING_HELD: Omit<KindSnapshot, 'limit_kind' | 'bands'> = {
   overage_multiplier: 1,
   grace: null,
 }
+const NOTHING_OVER = { over: '0', grace_left: null } as const
 
-/** Picks the band of every limit kind that the question concerns; the worst outcome leads, of equals the earlier kind. */
+/** Picks the band of every limit kind that the question concerns. */
 export function decideFromSnapshot(snapshot: Snapshot, question: Question): Verdict {
-  const answers = kindsAsked(snapshot.kinds, question.purpose, parseQuantity(question.quantity)).map(answer)
+  const asked = kindsAsked(snapshot.kinds, question.purpose, parseQuantity(question.quantity))
+  return renderDecision(snapshot, question, asked.map(answer))
+}
+
+/**
+ * The decision that verdicts make, with the counts of a snapshot: the worst outcome leads, of equals the earlier kind.
+ * @param verdicts each on a kind of the snapshot, in its order
+ */
+export function renderDecision(snapshot: Snapshot, question: Question, verdicts: readonly KindVerdict[]): Verdict {
+  const answers = verdicts.map((verdict) => ({ verdict, kind: kindOf(snapshot, verdict) }))
   const [first, ...others] = answers
   if (!first) {
     const reason = snapshot.suspended ? 'account_suspended' : snapshot.absent[question.purpose]
-    return verdict(question, NOTHING_HELD, { outcome: 'block', reason }, 0n, [])
+    return decision(question, NOTHING_HELD, { ...NOTHING_OVER, outcome: 'block', reason }, [])
   }
-  const leading = others.reduce((worst, next) => (severity(next.band) > severity(worst.band) ? next : worst), first)
-  return verdict(question, leading.kind, leading.band, leading.quantity, answers.map(limitVerdict))
+  const leading = others.reduce(
+    (worst, next) => (severity(next.verdict) > severity(worst.verdict) ? next : worst),
+    first,
+  )
+  return decision(question, leading.kind, leading.verdict, answers.map(limitVerdict))
 }
 
 /** The decision when no store could answer: the request's or the rule's `on_error` decides. */
 export function decideWithoutState(question: Question, onError: OnError): Verdict {
-  const band: Omit<Band, 'up_to'> =
+  const answer: Pick<KindVerdict, 'outcome' | 'reason'> =
     onError === 'allow'
       ? { outcome: 'allow', reason: 'unavailable_allowed' }
       : { outcome: 'block', reason: 'unavailable_denied' }
-  return verdict(question, NOTHING_HELD, band, 0n, [])
+  return decision(question, NOTHING_HELD, { ...NOTHING_OVER, ...answer }, [])
 }
 
 function kindsAsked(kinds: readonly KindSnapshot[], purpose: Purpose, quantity: bigint): readonly Asked[] {
@@ -110,42 +134,54 @@ function kindsAsked(kinds: readonly KindSnapshot[], purpose: Purpose, quantity: 
   }
 }
 
-function answer({ kind, quantity }: Asked) {
+function answer({ kind, quantity }: Asked): KindVerdict {
   const band = kind.bands.find((candidate) => candidate.up_to === null || quantity <= BigInt(candidate.up_to))
   // A snapshot always ends with an open band; one that doesn't is broken, and a broken one must not allow.
   if (!band) throw new RangeError(`no band of ${kind.limit_kind} covers ${quantity}`)
-  return { kind, quantity, band }
+  const over = kind.remaining === null ? 0n : notNegative(quantity - BigInt(kind.remaining))
+  const graceLeft = kind.grace?.quantity_left ?? null
+  return {
+    limit_kind: kind.limit_kind,
+    outcome: band.outcome,
+    reason: band.reason,
+    over: String(over),
+    grace_left: graceLeft === null ? null : String(notNegative(BigInt(graceLeft) - over)),
+  }
 }
 
-function severity(band: Band): number {
-  return OUTCOMES.indexOf(band.outcome)
+function kindOf(snapshot: Snapshot, verdict: KindVerdict): KindSnapshot {
+  const kind = snapshot.kinds.find((candidate) => candidate.limit_kind === verdict.limit_kind)
+  if (!kind) throw new RangeError(`a verdict on ${verdict.limit_kind}, of which the snapshot has nothing`)
+  return kind
 }
 
-function limitVerdict({ kind, band }: { kind: KindSnapshot; band: Band }): LimitVerdict {
+function severity(verdict: KindVerdict): number {
+  return OUTCOMES.indexOf(verdict.outcome)
+}
+
+function limitVerdict({ kind, verdict }: { kind: KindSnapshot; verdict: KindVerdict }): LimitVerdict {
   return {
     limit_kind: kind.limit_kind,
     limit: render(kind.limit),
     used: renderQuantity(BigInt(kind.used)),
     held: renderQuantity(BigInt(kind.held)),
     remaining: render(kind.remaining),
-    outcome: band.outcome,
-    reason: band.reason,
+    outcome: verdict.outcome,
+    reason: verdict.reason,
     window: kind.window,
   }
 }
 
-function verdict(
+function decision(
   question: Question,
   kind: Omit<KindSnapshot, 'limit_kind' | 'bands'>,
-  band: Omit<Band, 'up_to'>,
-  asked: bigint,
+  verdict: Omit<KindVerdict, 'limit_kind'>,
   limits: readonly LimitVerdict[],
 ): Verdict {
-  const over = kind.remaining === null ? 0n : notNegative(asked - BigInt(kind.remaining))
   return {
-    allowed: band.outcome !== 'block',
-    outcome: band.outcome,
-    reason: band.reason,
+    allowed: verdict.outcome !== 'block',
+    outcome: verdict.outcome,
+    reason: verdict.reason,
     account_id: question.account_id,
     resource: question.resource,
     scope: question.scope,
@@ -157,15 +193,10 @@ function verdict(
     window: kind.window,
     action: kind.action,
     warn_at_percent: kind.warn_at_percent,
-    overage: { quantity: renderQuantity(over), multiplier: kind.overage_multiplier },
-    grace: kind.grace && graceAfter(kind.grace, over),
+    overage: { quantity: renderQuantity(BigInt(verdict.over)), multiplier: kind.overage_multiplier },
+    grace: kind.grace && { quantity_left: render(verdict.grace_left), until: kind.grace.until },
     limits,
   }
-}
-
-function graceAfter(grace: SnapshotGrace, over: bigint) {
-  const left = grace.quantity_left === null ? null : renderQuantity(notNegative(BigInt(grace.quantity_left) - over))
-  return { quantity_left: left, until: grace.until }
 }
 
 function notNegative(millionths: bigint): bigint {

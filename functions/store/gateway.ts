@@ -1,5 +1,5 @@
 import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless'
-import type { Told } from '../core/changes.ts'
+import type { NamespaceChange, Told } from '../core/changes.ts'
 import type { Credential } from '../core/credential.ts'
 import { failureOf } from './postgres-errors.ts'
 
@@ -35,8 +35,14 @@ export type SqlName =
 export type SqlFunction<Request, Answer> = (credential: Credential, request: Request) => Promise<Told<Answer>>
 
 export interface Gateway {
-  /** Names a function and gives it its types. The types come from the schemas; the answer is SQL's to keep. */
-  bind<Request extends object, Answer>(name: SqlName): SqlFunction<Request, Answer>
+  /**
+   * Names a function and gives it its types. The types come from the schemas; the answer is SQL's to keep.
+   * @param changesOf where the answer itself says what it changed; else `fn_told` collects that
+   */
+  bind<Request extends object, Answer>(
+    name: SqlName,
+    changesOf?: (answer: Answer, request: Request) => readonly NamespaceChange[],
+  ): SqlFunction<Request, Answer>
   /** Resolves when the database can serve. */
   ready(): Promise<void>
 }
@@ -48,6 +54,9 @@ export interface GatewaySettings {
   /** How long one call may take, connecting included. */
   readonly budgetMs: number
 }
+
+/** `changesOf` of a function that only reads. */
+export const changesNothing = (): readonly NamespaceChange[] => []
 
 /** Calls the database over Neon's HTTP protocol. */
 export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewaySettings): Gateway {
@@ -66,11 +75,14 @@ export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewayS
     }
   }
 
-  function bind<Request extends object, Answer>(name: SqlName): SqlFunction<Request, Answer> {
-    const text = `select fn_told(${name}($1::jsonb,$2::jsonb))`
+  function bind<Request extends object, Answer>(
+    name: SqlName,
+    changesOf?: (answer: Answer, request: Request) => readonly NamespaceChange[],
+  ): SqlFunction<Request, Answer> {
+    const text = changesOf ? `select ${name}($1::jsonb,$2::jsonb)` : `select fn_told(${name}($1::jsonb,$2::jsonb))`
     return async function callSqlFunction(credential, request) {
       const { changes = [], ...answer } = await call(text, [JSON.stringify(credential), JSON.stringify(request)])
-      return { answer, changes }
+      return { answer, changes: changesOf?.(answer, request) ?? changes }
     }
   }
 

@@ -9,7 +9,7 @@ import {
   type Namespace,
   sql,
 } from '../support/edge.ts'
-import { bodyOf, consume, errorOf, grant, invalid, key, meter, rule, setClock, UUID } from '../support/edge-commands.ts'
+import { bodyOf, consume, errorOf, grant, invalid, key, meter, rule, setClock } from '../support/edge-commands.ts'
 import { at, type JsonObject, listAt, textAt } from '../support/json-path.ts'
 
 const NOVEMBER = { type: 'calendar_month', start: '2031-11-01T00:00:00Z', end: '2031-12-01T00:00:00Z' }

@@ -5,7 +5,13 @@ import { expect, test } from 'vitest'
 import { paste, runScript, startDev, temporaryDataDir } from '../support/dev.ts'
 
 const root = new URL('../../', import.meta.url)
-const pages = ['README.md', 'database/README.md', 'docs/adr/0001-api-layer.md', 'docs/adr/0002-where-state-lives.md']
+const pages = [
+  'README.md',
+  'database/README.md',
+  'docs/adr/0001-api-layer.md',
+  'docs/adr/0002-where-state-lives.md',
+  'docs/OPERATIONS.md',
+]
 const read = (file: string) => readFile(new URL(file, root), 'utf8')
 
 function blocks(markdown: string, language: string): string[] {
@@ -43,8 +49,10 @@ test('the first request gives the answer that stands below it, and the SQL besid
 test('its commands are scripts of the package, and it has at most 150 lines', async () => {
   const readme = await read('README.md')
   const { scripts } = JSON.parse(await read('package.json'))
-  const named = [...readme.matchAll(/npm (?:run (?:-s )?)?(dev|test|bench|db:\w+)\b/g)].map(([, name = '']) => name)
-  expect(new Set(named)).toEqual(new Set(['dev', 'test', 'db:url', 'db:reset', 'bench']))
+  const named = [...readme.matchAll(/npm (?:run (?:-s )?)?(dev|test|bench|bootstrap|smoke|db:\w+)\b/g)].map(
+    ([, name = '']) => name,
+  )
+  expect(new Set(named)).toEqual(new Set(['dev', 'test', 'db:url', 'db:reset', 'bench', 'bootstrap', 'smoke']))
   for (const name of named) expect(scripts).toHaveProperty([name])
   expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(150)
 })
@@ -54,7 +62,7 @@ test.each(pages)('every link and every named path of %s leads somewhere', async 
   const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
     ([, target = '']) => new URL(target, new URL(page, root)),
   )
-  const paths = [...text.matchAll(/`((?:test|functions|database|drizzle|local|docs)\/[\w./-]*)`/g)].map(
+  const paths = [...text.matchAll(/`((?:test|functions|database|drizzle|local|ops|docs)\/[\w./-]*)`/g)].map(
     ([, path = '']) => new URL(path, root),
   )
   for (const target of [...links, ...paths])

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { type ConsumedInSql, renderConsumed } from '../../functions/decisions/consumed.ts'
 import { textAt } from './json-path.ts'
 import { type Answer, api, sqlValue, token } from './sql.ts'
 
@@ -24,12 +25,20 @@ export function ruleFor(account: string | null, fields: Answer, namespace = 'def
   )
 }
 
-export function consume(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
-  return api(
-    'api_consume',
-    { ...keyed(), account_id: account, resource: 'benchmark_runs', quantity: 1, ...fields },
-    token(namespace),
-  )
+/** A consume, its decision rendered as the edge does. */
+export async function consume(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {
+  const request = { ...keyed(), account_id: account, resource: 'benchmark_runs', quantity: 1, ...fields }
+  const consumed = renderConsumed(parse<ConsumedInSql<Answer>>(await api('api_consume', request, token(namespace))), {
+    account_id: account,
+    resource: String(request.resource),
+    scope: typeof fields['scope'] === 'string' ? fields['scope'] : null,
+  })
+  return parse<Answer>(consumed)
+}
+
+/** The same JSON under another type. */
+function parse<Type>(value: object): Type {
+  return JSON.parse(JSON.stringify(value))
 }
 
 export function meter(account: string, fields: Answer = {}, namespace = 'default'): Promise<Answer> {

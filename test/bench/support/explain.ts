@@ -17,7 +17,7 @@ const FUNCTIONS: Record<Command, string> = {
   ledger: 'api_ledger_list',
 }
 
-type Cost = { ms: number; buffers: number }
+export type Cost = { ms: number; buffers: number }
 
 const PLANS: Record<Effort, { warmUp: number; rounds: number; each: number }> = {
   full: { warmUp: 20, rounds: 5, each: 10 },
@@ -71,6 +71,21 @@ export async function duelInDatabase(
   } finally {
     await left.end()
     await right.end()
+  }
+}
+
+/** What a command costs now, without anything beside it. */
+export async function costOf({ cloud, effort }: Bench, command: Command, { database, account }: Asked): Promise<Cost> {
+  const { warmUp, each } = PLANS[effort]
+  const client = new pg.Client({ connectionString: cloud.workerUrl(database) })
+  await client.connect()
+  try {
+    for (let n = 0; n < warmUp; n++) await explain(client, command, account)
+    const costs: Cost[] = []
+    for (let n = 0; n < each; n++) costs.push(await explain(client, command, account))
+    return medianCost(costs)
+  } finally {
+    await client.end()
   }
 }
 

@@ -1,6 +1,6 @@
 -- Fills an empty database as the functions would have left it after $entries uses of three accounts each and few of all
 -- others. Uses are of 1 each, evenly spread over the past 30 days, so that both a month and a rolling window hold them;
--- those of the account yearly over a year.
+-- those of the account yearly over a year. Accounts named after a number of entries, or of stacked entitlements, have so many.
 -- Triggers are off for the speed of it: what they would have filled in stands here.
 BEGIN;
 SET LOCAL synchronous_commit = off;
@@ -13,7 +13,9 @@ SELECT fn_account_uuid(n, h.name) AS account_id, h.name, h.window_type, h.entrie
   CASE h.name WHEN 'yearly' THEN interval '365 days' ELSE interval '30 days' END AS past
 FROM namespaces n, (
   VALUES ('calendar', 'calendar_month', $entries), ('rolling', 'rolling_30d', $entries), ('yearly', 'calendar_month', $entries), ('single', 'calendar_month', 500)
+  UNION ALL SELECT 'calendar_' || entries, 'calendar_month', entries FROM unnest(ARRAY[1000, 10000, 100000]) entries WHERE entries < $entries
   UNION ALL SELECT 'stacked', 'calendar_month', 10 FROM generate_series(1, 50)
+  UNION ALL SELECT 'stacked_' || high, 'calendar_month', 10 FROM unnest(ARRAY[2, 5, 10, 20]) high, generate_series(1, high)
   UNION ALL SELECT 'other_' || i, 'calendar_month', 1 FROM generate_series(5, $accounts) i
 ) AS h (name, window_type, entries)
 WHERE n.namespace_id = 'default';

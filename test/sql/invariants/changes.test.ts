@@ -9,7 +9,13 @@ type Change = {
   namespace: string
   config_version: number
   clock_offset_ms: number
-  keys: { account_id: string; resource: string; key_version: number; snapshot: Answer | null; holders: Answer[] | null }[]
+  keys: {
+    account_id: string
+    resource: string
+    key_version: number
+    snapshot: Answer | null
+    holders: Answer[] | null
+  }[]
   revoked_keys: string[]
 }
 
@@ -178,7 +184,7 @@ describe('what a command tells the edge of', () => {
     ['a month', { window: 'calendar_month' }, 3],
     ['a plan that is not in force yet', { effective_start: '2090-01-01T00:00:00Z' }, 2],
     ['a scope', { scope: 'us' }, 2],
-  ])('is the snapshot after a consume that a check would read: %s', async (_, fields, quantity) => {
+  ])('is, of a consume, in its own answer: the snapshot that a check would read: %s', async (_, fields, quantity) => {
     const { namespace, account } = await mint()
     const { warn_at_percent, ...granted } = { warn_at_percent: undefined, ...fields }
     await grant(account, granted, namespace)
@@ -186,21 +192,17 @@ describe('what a command tells the edge of', () => {
       await ruleFor(account, { action: 'overage', warn_at_percent, overage_cap: 10 }, namespace)
     }
     for (const scope of [null, 'us/h100']) {
-      const { changes } = await told(namespace, 'api_consume', { ...use(account), quantity, scope })
-      const snapshot = changes[0]?.keys[0]?.snapshot
-      const read = await api('api_snapshot', { account_id: account, resource: 'benchmark_runs', scope }, token(namespace))
+      const { result } = await told(namespace, 'api_consume', { ...use(account), quantity, scope })
+      const read = await api(
+        'api_snapshot',
+        { account_id: account, resource: 'benchmark_runs', scope },
+        token(namespace),
+      )
       const { auth, as_of, ...expected } = read
       expect(auth).toBeNull()
       expect(as_of).toBeTruthy()
-      expect(snapshot).toMatchObject(withoutRollingStart(expected))
+      expect(result.snapshot).toMatchObject(withoutRollingStart(expected))
     }
-  })
-
-  it('is only the version when a consume went over its limit', async () => {
-    const { namespace, account } = await mint()
-    await ruleFor(account, { action: 'overage' }, namespace)
-    const { changes } = await told(namespace, 'api_consume', { ...use(account), quantity: 1000 })
-    expect(changes[0]?.keys).toMatchObject([{ snapshot: null, holders: null }])
   })
 })
 

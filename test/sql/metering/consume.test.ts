@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { accountId, at, check, consume, grant, meter, ruleFor, textAt } from '../../support/commands.ts'
-import { type Answer, mintAccount, sql } from '../../support/sql.ts'
+import { type Answer, api, mintAccount, sql, sqlValue } from '../../support/sql.ts'
 
 describe('a consume draws within what is permitted, or not at all', () => {
   // 10 granted; what is asked in turn, and outcome, reason, overage of the entry, used after.
@@ -188,6 +188,40 @@ describe('a denial leaves nothing behind', () => {
     )
     const derived = ['reservation_allocations', 'ledger_details', 'audit_log', 'audit_details']
     expect(rows.map((row) => row.name).filter((name) => !derived.includes(name))).toEqual(tables.toSorted())
+  })
+})
+
+describe('the snapshot that comes with it is what a check at that instant reads', () => {
+  const worlds: [string, grants: Answer[], rule: Answer | null, quantity: number][] = [
+    ['within the limit', [{ quantity: 10, window: 'calendar_month' }], { action: 'block', warn_at_percent: 50 }, 4],
+    ['denied', [{ quantity: 10 }], null, 11],
+    ['into overage', [{ quantity: 10 }], { action: 'overage', overage_multiplier: 2.5, overage_cap: 5 }, 12],
+    ['into grace', [{ quantity: 10 }], { action: 'grace', grace_percent: 50, grace_seconds: 3600 }, 12],
+    ['into grace without end', [{ quantity: 10, window: 'rolling_30d' }], { action: 'grace', grace_percent: 50 }, 12],
+    ['of a rolling window', [{ quantity: 10, window: 'rolling_30d' }], null, 3],
+    ['over several entitlements', [{ quantity: 3 }, { quantity: 5, scope: 'us' }], { action: 'warn' }, 7],
+    ['of a stock', [{ quantity: 10, limit_kind: 'inventory' }], { limit_kind: 'inventory', action: 'warn' }, 12],
+    ['beside time access', [{ quantity: 10 }, { limit_kind: 'time_access', quantity: 5 }], null, 2],
+    ['one still to come', [{ quantity: 10 }, { quantity: 5, effective_start: '2090-01-01T00:00:00Z' }], null, 2],
+    ['nothing held', [], null, 1],
+  ]
+  it.each(worlds)('%s', async (_what, grants, rule, quantity) => {
+    const account = mintAccount()
+    for (const fields of grants) await grant(account, fields)
+    if (rule) await ruleFor(account, rule)
+    for (const number of [1, 2]) {
+      const request = { idempotency_key: `k${number}`, account_id: account, resource: 'benchmark_runs', scope: 'us' }
+      const answer = await api('api_consume', { ...request, quantity })
+      const read = await sqlValue<Answer>(
+        `select fn_snapshot(n, fn_account_uuid(n, $1), 'benchmark_runs', 'us', $2::timestamptz)
+         from namespaces n where n.namespace_id = 'default'`,
+        [account, textAt(answer, 'snapshot.as_of')],
+      )
+      expect(answer['snapshot']).toEqual(read)
+      if (at(answer, 'entry') === null) continue
+      // The first result, with the state of then.
+      expect(await api('api_consume', { ...request, quantity })).toEqual({ ...answer, duplicate: true })
+    }
   })
 })
 
