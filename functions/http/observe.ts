@@ -22,7 +22,8 @@ export interface Analytics {
 
 /**
  * Writes one point a request, if there is somewhere to write it, and logs the requests that somebody should look at.
- * docs/OPERATIONS.md names the columns.
+ * Columns: index1 the namespace; blob1 to blob5 operation, source, outcome, status, `degraded` or empty; double1 to
+ * double3 the milliseconds in all, in Redis, in Postgres.
  */
 export function createObserve(analytics: Analytics | undefined): Observe {
   return function observe(observation) {
