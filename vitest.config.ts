@@ -23,6 +23,7 @@ export default defineConfig({
       edgeProject,
       { test: { name: 'local', include: ['test/local/**/*.test.ts'], ...alone(2) } },
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], ...alone(3) } },
+      { test: { name: 'bench', include: ['test/bench/**/*.test.ts'], ...alone(4) } },
     ],
   },
 })

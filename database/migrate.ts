@@ -42,6 +42,9 @@ export async function migrate({ connectionString, workerPassword }: MigrateOptio
     await applyMigrations(drizzle(client), { migrationsFolder })
     // Functions name one another: bodies are checked when they run, and by the tests.
     await client.query('BEGIN; SET LOCAL check_function_bodies = off')
+    // As commands lock them: those under way end, later ones wait at their first step, and none waits for us with
+    // something that we need.
+    await client.query('LOCK TABLE api_keys, accounts, resource_state IN EXCLUSIVE MODE')
     for (const file of await repeatableFiles()) {
       const sql = await read(file)
       await client.query(sql).catch((error: unknown) => {

@@ -593,6 +593,115 @@ SELECT l.account_id, l.resource_type_code, (date_trunc('month', l.recorded_at AT
 	date_trunc('month', l.recorded_at, 'UTC'), sum(l.quantity), sum(l.included_quantity), sum(l.overage_quantity), sum(l.excess_quantity), 0, 0
 FROM consumption_ledger l WHERE l.limit_kind_code IS DISTINCT FROM 'cumulative' GROUP BY 1, 2, 3, 4, 5;
 
+-- drizzle/migrations/0008_tamper_evidence.sql
+CREATE TABLE "audit_chain" (
+	"namespace_id" text NOT NULL,
+	"chain_seq" bigint NOT NULL,
+	"audit_id" uuid NOT NULL,
+	"chain_hash" "bytea" NOT NULL,
+	CONSTRAINT "audit_chain_namespace_id_chain_seq_pk" PRIMARY KEY("namespace_id","chain_seq"),
+	CONSTRAINT "audit_chain_audit_id_unique" UNIQUE("audit_id")
+);
+CREATE TABLE "audit_heads" (
+	"namespace_id" text PRIMARY KEY NOT NULL,
+	"chain_seq" bigint DEFAULT 0 NOT NULL,
+	"chain_hash" "bytea"
+);
+CREATE TABLE "head_signing" (
+	"namespace_id" text PRIMARY KEY NOT NULL,
+	"last_number" bigint DEFAULT 0 NOT NULL,
+	"last_signature" "bytea",
+	"exported_number" bigint DEFAULT 0 NOT NULL
+);
+CREATE TABLE "signed_heads" (
+	"namespace_id" text NOT NULL,
+	"head_number" bigint NOT NULL,
+	"chain" text NOT NULL,
+	"account_id" uuid,
+	"resource_type_code" text COLLATE "C",
+	"chain_seq" bigint NOT NULL,
+	"chain_hash" "bytea" NOT NULL,
+	"signed_at" timestamp with time zone NOT NULL,
+	"key_id" text NOT NULL,
+	"previous_signature" "bytea",
+	"signature" "bytea" NOT NULL,
+	CONSTRAINT "signed_heads_namespace_id_head_number_pk" PRIMARY KEY("namespace_id","head_number"),
+	CONSTRAINT "signed_heads_chain" CHECK ("signed_heads"."chain" in ('ledger', 'audit')),
+	CONSTRAINT "signed_heads_of" CHECK (("signed_heads"."chain" = 'ledger') = (num_nulls("signed_heads"."account_id", "signed_heads"."resource_type_code") = 0))
+);
+ALTER TABLE "accounts" ADD COLUMN "erased_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "maintenance_cursors" ADD COLUMN "from_seq" bigint;--> statement-breakpoint
+ALTER TABLE "consumption_ledger" ADD COLUMN "chain_seq" bigint;--> statement-breakpoint
+ALTER TABLE "consumption_ledger" ADD COLUMN "chain_hash" "bytea";--> statement-breakpoint
+ALTER TABLE "ledger_details" ADD COLUMN "account_id" uuid;--> statement-breakpoint
+ALTER TABLE "resource_state" ADD COLUMN "chain_seq" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "resource_state" ADD COLUMN "chain_hash" "bytea";--> statement-breakpoint
+-- What was recorded before is chained as it was recorded, by form 1 of docs/LEDGER_CHAIN.md.
+ALTER TABLE consumption_ledger DISABLE TRIGGER USER;
+DO $$
+DECLARE
+  v_entry record;
+  v_account_id uuid;
+  v_resource text;
+  v_seq bigint;
+  v_hash bytea;
+BEGIN
+  FOR v_entry IN
+    SELECT l.*, ARRAY(
+      SELECT f.field FROM consumption_allocations a
+      CROSS JOIN LATERAL unnest(ARRAY[
+        a.entitlement_id::text, a.bucket_id::text, trim_scale(extract(epoch FROM a.window_start) * 1000000)::text,
+        trim_scale(extract(epoch FROM a.window_end) * 1000000)::text, trim_scale(extract(epoch FROM a.counted_at) * 1000000)::text,
+        trim_scale(a.included_quantity)::text, trim_scale(a.overage_quantity)::text, trim_scale(a.excess_quantity)::text,
+        trim_scale(a.billable_quantity)::text, trim_scale(a.overage_multiplier)::text
+      ]) WITH ORDINALITY f (field, n)
+      WHERE a.entry_id = l.entry_id ORDER BY a.draw_order, a.entitlement_id, f.n) AS drawn
+    FROM consumption_ledger l ORDER BY l.account_id, l.resource_type_code, l.recorded_at, l.entry_id
+  LOOP
+    IF (v_entry.account_id, v_entry.resource_type_code) IS DISTINCT FROM (v_account_id, v_resource) THEN
+      v_account_id := v_entry.account_id;
+      v_resource := v_entry.resource_type_code;
+      v_seq := 0;
+      v_hash := '';
+    END IF;
+    v_seq := v_seq + 1;
+    v_hash := sha256(v_hash || convert_to(array_to_json(ARRAY[
+      'mec-entry-1', v_seq::text, v_entry.entry_id::text, v_entry.namespace_id, v_account_id::text, v_resource, v_entry.resource_scope,
+      v_entry.entry_kind, v_entry.limit_kind_code, v_entry.idempotency_key, trim_scale(v_entry.quantity)::text, v_entry.unit_code,
+      trim_scale(v_entry.original_quantity)::text, v_entry.original_unit_code,
+      trim_scale(extract(epoch FROM v_entry.occurred_at) * 1000000)::text, trim_scale(extract(epoch FROM v_entry.recorded_at) * 1000000)::text,
+      trim_scale(extract(epoch FROM v_entry.counted_at) * 1000000)::text, v_entry.is_late::text, v_entry.reverses_entry_id::text,
+      trim_scale(v_entry.included_quantity)::text, trim_scale(v_entry.overage_quantity)::text, trim_scale(v_entry.excess_quantity)::text,
+      encode(v_entry.details_hash, 'hex')] || v_entry.drawn)::text, 'UTF8'));
+    UPDATE consumption_ledger l SET chain_seq = v_seq, chain_hash = v_hash WHERE l.entry_id = v_entry.entry_id;
+    UPDATE resource_state s SET chain_seq = v_seq, chain_hash = v_hash
+    WHERE s.account_id = v_account_id AND s.resource_type_code = v_resource;
+  END LOOP;
+  FOR v_entry IN SELECT a.* FROM audit_log a ORDER BY a.namespace_id, a.changed_at, a.audit_id LOOP
+    SELECT h.chain_seq + 1, h.chain_hash INTO v_seq, v_hash FROM audit_heads h WHERE h.namespace_id = v_entry.namespace_id;
+    v_seq := coalesce(v_seq, 1);
+    v_hash := sha256(coalesce(v_hash, '') || convert_to(array_to_json(ARRAY[
+      'mec-audit-1', v_seq::text, v_entry.audit_id::text, v_entry.namespace_id, v_entry.account_id::text, v_entry.actor, v_entry.request_id,
+      v_entry.action, v_entry.object_type, v_entry.object_id, v_entry.before::text, v_entry.after::text, encode(v_entry.details_hash, 'hex'),
+      trim_scale(extract(epoch FROM v_entry.changed_at) * 1000000)::text])::text, 'UTF8'));
+    INSERT INTO audit_chain (namespace_id, chain_seq, audit_id, chain_hash) VALUES (v_entry.namespace_id, v_seq, v_entry.audit_id, v_hash);
+    INSERT INTO audit_heads AS h (namespace_id, chain_seq, chain_hash) VALUES (v_entry.namespace_id, v_seq, v_hash)
+    ON CONFLICT (namespace_id) DO UPDATE SET chain_seq = excluded.chain_seq, chain_hash = excluded.chain_hash;
+  END LOOP;
+END $$;
+ALTER TABLE consumption_ledger ENABLE TRIGGER USER;
+UPDATE ledger_details d SET account_id = l.account_id FROM consumption_ledger l WHERE l.entry_id = d.entry_id;
+-- Answers no longer keep how the account was written: it is added when they are repeated.
+UPDATE idempotency_keys SET result = result #- '{reservation,account_id}' WHERE operation = 'reserve';
+UPDATE idempotency_keys SET result = result - 'account_id' WHERE operation = 'rule';
+ALTER TABLE "consumption_ledger" ALTER COLUMN "chain_seq" SET NOT NULL;--> statement-breakpoint
+ALTER TABLE "consumption_ledger" ALTER COLUMN "chain_hash" SET NOT NULL;--> statement-breakpoint
+ALTER TABLE "ledger_details" ALTER COLUMN "account_id" SET NOT NULL;--> statement-breakpoint
+CREATE INDEX "signed_heads_by_resource" ON "signed_heads" USING btree ("account_id","resource_type_code","chain_seq") WHERE "signed_heads"."account_id" is not null;--> statement-breakpoint
+CREATE INDEX "signed_heads_of_audit" ON "signed_heads" USING btree ("namespace_id","chain_seq") WHERE "signed_heads"."account_id" is null;--> statement-breakpoint
+CREATE INDEX "consumption_ledger_chain" ON "consumption_ledger" USING btree ("account_id","resource_type_code","chain_seq");--> statement-breakpoint
+CREATE INDEX "ledger_details_by_account" ON "ledger_details" USING btree ("account_id");
+
 -- database/storage.sql
 -- Room on each page for the updates of counters, so that they stay HOT. Drizzle cannot say this.
 ALTER TABLE resource_state SET (fillfactor = 70);
@@ -616,6 +725,16 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s', v_function);
   END LOOP;
 END $$;
+
+-- database/functions/api_account_erase.sql
+CREATE OR REPLACE FUNCTION api_account_erase(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
+BEGIN
+  RETURN fn_account_erase(fn_account_uuid(v_namespace, p_request ->> 'account_id'), p_request ->> 'account_id');
+END $$;
+COMMENT ON FUNCTION api_account_erase IS 'POST /v1/accounts/{account_id}/erase.';
 
 -- database/functions/api_account_get.sql
 CREATE OR REPLACE FUNCTION api_account_get(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -840,6 +959,108 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_entitlement_revoke IS 'POST /v1/entitlements/{id}/revoke: ends it now; again changes nothing.';
 
+-- database/functions/api_heads_due.sql
+CREATE OR REPLACE FUNCTION api_heads_due(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  c_most CONSTANT int := 1000;
+  v_namespace_id text := fn_jobs_namespace(p_credential);
+  v_keys resource_state[] := fn_next_keys('sign_heads', v_namespace_id, c_most + 1);
+  v_heads jsonb;
+BEGIN
+  IF v_keys IS NULL THEN
+    RETURN '{"heads":[],"last":{},"more":true}';
+  END IF;
+  PERFORM fn_job_reached('sign_heads', v_namespace_id, v_keys[c_most + 1]);
+  SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', d.namespace_id, 'chain', d.chain, 'account_uuid', d.account_id,
+      'resource', d.resource, 'seq', d.chain_seq, 'hash', encode(d.chain_hash, 'hex'))
+    ORDER BY d.namespace_id COLLATE "C", d.chain, d.account_id, d.resource), '[]')
+  INTO v_heads
+  FROM (
+    SELECT a.namespace_id, 'ledger' AS chain, k.account_id, k.resource_type_code AS resource, k.chain_seq, k.chain_hash
+    FROM unnest(v_keys[1:c_most]) k JOIN accounts a USING (account_id)
+    WHERE k.chain_seq > coalesce((
+      SELECT max(h.chain_seq) FROM signed_heads h
+      WHERE h.account_id = k.account_id AND h.resource_type_code = k.resource_type_code), 0)
+    UNION ALL
+    (SELECT t.namespace_id, 'audit', NULL, NULL, t.chain_seq, t.chain_hash
+     FROM audit_heads t
+     WHERE t.namespace_id = coalesce(v_namespace_id, t.namespace_id) AND t.chain_seq > coalesce((
+       SELECT max(h.chain_seq) FROM signed_heads h WHERE h.namespace_id = t.namespace_id AND h.account_id IS NULL), 0)
+     LIMIT c_most)
+  ) d;
+  RETURN jsonb_build_object(
+    'heads', v_heads,
+    'last', coalesce((
+      SELECT jsonb_object_agg(s.namespace_id, jsonb_build_object('number', s.last_number, 'signature', encode(s.last_signature, 'hex')))
+      FROM head_signing s WHERE s.namespace_id IN (SELECT h ->> 'namespace' FROM jsonb_array_elements(v_heads) h)
+    ), '{}'),
+    'signed_at', fn_rfc3339(date_trunc('milliseconds', clock_timestamp())),
+    'more', (v_keys[c_most + 1]).account_id IS NOT NULL);
+END $$;
+COMMENT ON FUNCTION api_heads_due IS
+'The job sign_heads, first half: the next heads of chains that have moved since they were last signed, the last signature of each of their namespaces, the instant to sign them as of, and whether there are more. The Worker signs them (docs/LEDGER_CHAIN.md) and gives them to api_heads_store.';
+
+-- database/functions/api_heads_export.sql
+CREATE OR REPLACE FUNCTION api_heads_export(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  c_most CONSTANT int := 1000;
+  v_own text := fn_jobs_namespace(p_credential);
+  v_heads jsonb;
+BEGIN
+  UPDATE head_signing s SET exported_number = greatest(s.exported_number, (p_request ->> 'through')::bigint)
+  WHERE s.namespace_id = p_request ->> 'namespace' AND s.namespace_id = coalesce(v_own, s.namespace_id);
+  SELECT jsonb_agg(fn_head_json(h) ORDER BY h.head_number) INTO v_heads
+  FROM (
+    SELECT h.* FROM signed_heads h
+    JOIN (
+      SELECT s.namespace_id, s.exported_number FROM head_signing s
+      WHERE s.exported_number < s.last_number AND s.namespace_id = coalesce(v_own, s.namespace_id)
+      ORDER BY s.namespace_id LIMIT 1
+    ) s USING (namespace_id)
+    WHERE h.head_number > s.exported_number ORDER BY h.head_number LIMIT c_most
+  ) h;
+  RETURN jsonb_build_object('heads', coalesce(v_heads, '[]'));
+END $$;
+COMMENT ON FUNCTION api_heads_export IS
+'The next signed heads of one namespace that have not been exported, up to 1000; before that notes that those of namespace have been, up to the number through, if the request says so.';
+
+-- database/functions/api_heads_store.sql
+CREATE OR REPLACE FUNCTION api_heads_store(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_own text := fn_jobs_namespace(p_credential);
+  v_namespace_id text;
+  v_last head_signing;
+  v_heads jsonb;
+  v_stored int := 0;
+BEGIN
+  FOR v_namespace_id, v_heads IN
+    SELECT h ->> 'namespace', jsonb_agg(h ORDER BY (h ->> 'number')::bigint) FROM jsonb_array_elements(p_request -> 'heads') h
+    WHERE h ->> 'namespace' = coalesce(v_own, h ->> 'namespace')
+    GROUP BY 1 ORDER BY 1
+  LOOP
+    INSERT INTO head_signing (namespace_id) VALUES (v_namespace_id) ON CONFLICT DO NOTHING;
+    SELECT s.* INTO v_last FROM head_signing s WHERE s.namespace_id = v_namespace_id FOR UPDATE;
+    -- Another run was faster: what it has not signed is due again.
+    CONTINUE WHEN v_last.last_number + 1 <> (v_heads -> 0 ->> 'number')::bigint
+      OR encode(v_last.last_signature, 'hex') IS DISTINCT FROM v_heads -> 0 ->> 'previous';
+    INSERT INTO signed_heads (namespace_id, head_number, chain, account_id, resource_type_code, chain_seq, chain_hash, signed_at, key_id,
+      previous_signature, signature)
+    SELECT h.namespace, h.number, h.chain, h.account_uuid, h.resource, h.seq, decode(h.hash, 'hex'), h.signed_at, h.key_id,
+      decode(h.previous, 'hex'), decode(h.signature, 'hex')
+    FROM jsonb_to_recordset(v_heads) h (namespace text, number bigint, chain text, account_uuid uuid, resource text, seq bigint, hash text,
+      signed_at timestamptz, key_id text, previous text, signature text);
+    UPDATE head_signing s SET last_number = (v_heads -> -1 ->> 'number')::bigint, last_signature = decode(v_heads -> -1 ->> 'signature', 'hex')
+    WHERE s.namespace_id = v_namespace_id;
+    v_stored := v_stored + jsonb_array_length(v_heads);
+  END LOOP;
+  RETURN jsonb_build_object('stored', v_stored);
+END $$;
+COMMENT ON FUNCTION api_heads_store IS
+'The job sign_heads, second half: keeps signed heads, of each namespace all if they follow on its last, else none. stored: how many.';
+
 -- database/functions/api_inventory_assign.sql
 CREATE OR REPLACE FUNCTION api_inventory_assign(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -910,11 +1131,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_key_create IS 'POST /v1/keys: the Worker made the secret, adds it to this answer and forgets it.';
 
+-- database/functions/api_key_get.sql
+CREATE OR REPLACE FUNCTION api_key_get(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', NULL);
+  v_key api_keys;
+BEGIN
+  SELECT k.* INTO v_key FROM api_keys k
+  WHERE k.key_id = (p_request ->> 'key_id')::uuid AND k.namespace_id = v_namespace.namespace_id;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such key', 'key_id');
+  END IF;
+  RETURN fn_key_json(v_key);
+END $$;
+COMMENT ON FUNCTION api_key_get IS 'GET /v1/keys/{id}.';
+
 -- database/functions/api_key_list.sql
 CREATE OR REPLACE FUNCTION api_key_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', NULL);
   v_cursor text[] := fn_cursor(p_request, '{timestamptz,uuid}');
   v_rows jsonb[];
   v_keys jsonb[];
@@ -1114,6 +1351,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION api_ledger_get IS 'GET /v1/ledger/{entry_id}.';
 
+-- database/functions/api_ledger_heads.sql
+CREATE OR REPLACE FUNCTION api_ledger_heads(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+  v_cursor text[] := fn_cursor(p_request, '{bigint}');
+  v_rows jsonb[];
+  v_keys jsonb[];
+BEGIN
+  SELECT array_agg(fn_head_json(h) ORDER BY h.head_number), array_agg(jsonb_build_array(h.head_number::text) ORDER BY h.head_number)
+  INTO v_rows, v_keys
+  FROM (
+    SELECT h.* FROM signed_heads h
+    WHERE h.namespace_id = v_namespace.namespace_id
+      AND h.head_number > greatest((p_request ->> 'after')::bigint, v_cursor[1]::bigint, 0)
+    ORDER BY h.head_number LIMIT fn_page_limit(p_request) + 1
+  ) h;
+  RETURN fn_page(p_request, v_rows, v_keys);
+END $$;
+COMMENT ON FUNCTION api_ledger_heads IS 'GET /v1/ledger/heads: the signed heads of the namespace, oldest first, from after the number `after` on.';
+
 -- database/functions/api_ledger_list.sql
 CREATE OR REPLACE FUNCTION api_ledger_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -1187,20 +1445,19 @@ COMMENT ON FUNCTION api_ledger_reverse IS 'POST /v1/ledger/{entry_id}/reverse: e
 CREATE OR REPLACE FUNCTION api_maintenance(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  v_namespace_id text;
+  v_namespace_id text := fn_jobs_namespace(p_credential);
   v_job text := p_request ->> 'job';
   v_all boolean := coalesce(v_job = 'all', false);
   v_leases jsonb;
   v_reservations jsonb;
   v_windows jsonb;
   v_compared jsonb;
+  v_verified jsonb;
 BEGIN
-  IF p_credential ->> 'type' = 'cron' THEN
-    PERFORM fn_act_as('cron', p_credential ->> 'request_id');
-  ELSE
-    v_namespace_id := (fn_authorize(p_credential, '{admin}', NULL)).namespace_id;
-  END IF;
   -- The longest comes first: it keeps no locks, and what the others lock stays locked to the end of the transaction.
+  IF v_all OR v_job = 'verify_chain' THEN
+    v_verified := fn_verify_chain(v_namespace_id);
+  END IF;
   IF v_all OR v_job = 'reconcile' THEN
     v_compared := fn_reconcile(v_namespace_id);
   END IF;
@@ -1214,7 +1471,7 @@ BEGIN
     v_leases := fn_expire_leases(v_namespace_id);
   END IF;
   RETURN jsonb_build_object('results', jsonb_path_query_array(
-    jsonb_build_array(v_leases, v_reservations, v_windows, v_compared), '$[*] ? (@ != null)'));
+    jsonb_build_array(v_leases, v_reservations, v_windows, v_compared, v_verified), '$[*] ? (@ != null)'));
 END $$;
 COMMENT ON FUNCTION api_maintenance IS
 'POST /v1/maintenance/run, for the caller''s namespace, and the cron triggers, for all: runs the job asked for, or all of them, each a bounded step, and says what it did.';
@@ -1594,7 +1851,7 @@ BEGIN
     v_key_owner := coalesce(v_account_id, uuid_generate_v5(v_namespace.account_seed, ''));
     v_result := fn_replay(v_key_owner, v_key, 'rule', v_hash);
     IF v_result IS NOT NULL THEN
-      RETURN v_result || jsonb_build_object('duplicate', true);
+      RETURN v_result || jsonb_build_object('account_id', p_request ->> 'account_id', 'duplicate', true);
     END IF;
   END IF;
   INSERT INTO control_rules (namespace_id, account_id, plan_id, resource_type_code, limit_kind_code, limit_action_code, warn_at_percent,
@@ -1604,11 +1861,11 @@ BEGIN
     (p_request ->> 'overage_cap')::numeric, (p_request ->> 'grace_percent')::numeric, (p_request ->> 'grace_seconds')::bigint,
     coalesce(p_request ->> 'on_error', 'deny'))
   RETURNING * INTO v_rule;
-  v_result := fn_rule_json(v_rule) || jsonb_build_object('account_id', p_request ->> 'account_id');
+  v_result := fn_rule_json(v_rule) - 'account_id';
   IF v_key IS NOT NULL THEN
     PERFORM fn_remember(v_key_owner, v_key, 'rule', v_hash, v_result, v_rule.created_at);
   END IF;
-  RETURN v_result || jsonb_build_object('duplicate', false);
+  RETURN v_result || jsonb_build_object('account_id', p_request ->> 'account_id', 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION api_rule_create IS 'POST /v1/rules: the rule, and duplicate.';
 
@@ -1626,6 +1883,23 @@ BEGIN
   RETURN fn_rule_json(v_rule);
 END $$;
 COMMENT ON FUNCTION api_rule_delete IS 'DELETE /v1/rules/{id}: the rule as it was.';
+
+-- database/functions/api_rule_get.sql
+CREATE OR REPLACE FUNCTION api_rule_get(p_credential jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', p_credential ->> 'account');
+  v_rule control_rules;
+BEGIN
+  SELECT r.* INTO v_rule FROM control_rules r
+  WHERE r.rule_id = (p_request ->> 'rule_id')::uuid AND r.namespace_id = v_namespace.namespace_id;
+  IF NOT FOUND THEN
+    PERFORM fn_fail(404, 'not_found', 'there is no such rule', 'rule_id');
+  END IF;
+  PERFORM fn_confine(p_credential, v_namespace, v_rule.account_id);
+  RETURN fn_rule_json(v_rule);
+END $$;
+COMMENT ON FUNCTION api_rule_get IS 'GET /v1/rules/{id}.';
 
 -- database/functions/api_rule_list.sql
 CREATE OR REPLACE FUNCTION api_rule_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -1965,8 +2239,15 @@ CREATE OR REPLACE FUNCTION fn_account_ensure(p_namespace namespaces, p_account t
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_account_id uuid := fn_account_uuid(p_namespace, p_account);
+  v_is_erased boolean;
 BEGIN
-  IF EXISTS (SELECT FROM accounts a WHERE a.account_id = v_account_id) THEN
+  SELECT a.erased_at IS NOT NULL AND a.external_id IS NULL AND p_account <> v_account_id::text INTO v_is_erased
+  FROM accounts a WHERE a.account_id = v_account_id;
+  IF v_is_erased THEN
+    -- Whoever uses it again gives it its name again.
+    UPDATE accounts a SET external_id = p_account WHERE a.account_id = v_account_id;
+  END IF;
+  IF v_is_erased IS NOT NULL THEN
     RETURN v_account_id;
   END IF;
   INSERT INTO accounts (account_id, namespace_id, external_id, created_at)
@@ -1979,7 +2260,59 @@ BEGIN
   RETURN v_account_id;
 END $$;
 COMMENT ON FUNCTION fn_account_ensure IS
-'The account id behind the caller''s string, its row made if it has none. Locks nothing that exists.';
+'The account id behind the caller''s string, its row made if it has none. Locks nothing that exists, but for an account that was erased and is used again.';
+
+-- database/functions/fn_account_erase.sql
+CREATE OR REPLACE FUNCTION fn_account_erase(p_account_id uuid, p_account text, p_most int DEFAULT 10000) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_account accounts;
+  v_details int;
+  v_leases int;
+  v_items int;
+  v_grants int;
+  v_audited int;
+  v_found boolean;
+BEGIN
+  SELECT a.* INTO v_account FROM accounts a WHERE a.account_id = p_account_id FOR UPDATE;
+  v_found := FOUND;
+  -- Whoever is at work there is waited for.
+  PERFORM fn_bump_resources((SELECT array_agg(s) FROM resource_state s WHERE s.account_id = p_account_id));
+  DELETE FROM ledger_details d
+  WHERE d.entry_id IN (SELECT l.entry_id FROM ledger_details l WHERE l.account_id = p_account_id LIMIT p_most);
+  GET DIAGNOSTICS v_details = ROW_COUNT;
+  -- A row stays, under a name that is nobody's, so that counts and uniqueness do.
+  UPDATE concurrency_leases l SET holder = 'erased:' || l.lease_id, metadata = '{}', end_reason = NULL
+  WHERE l.lease_id IN (
+    SELECT e.lease_id FROM concurrency_leases e
+    WHERE e.account_id = p_account_id AND (e.holder <> 'erased:' || e.lease_id OR e.metadata <> '{}' OR e.end_reason IS NOT NULL) LIMIT p_most);
+  GET DIAGNOSTICS v_leases = ROW_COUNT;
+  UPDATE inventory_items i SET item = 'erased:' || i.entry_id, metadata = '{}'
+  WHERE i.account_id = p_account_id AND i.entry_id IN (
+    SELECT e.entry_id FROM inventory_items e
+    WHERE e.account_id = p_account_id AND (e.item <> 'erased:' || e.entry_id OR e.metadata <> '{}') LIMIT p_most);
+  GET DIAGNOSTICS v_items = ROW_COUNT;
+  UPDATE entitlements e SET metadata = '{}' WHERE e.account_id = p_account_id AND e.metadata <> '{}';
+  GET DIAGNOSTICS v_grants = ROW_COUNT;
+  v_found := v_found AND (v_details + v_leases + v_items + v_grants > 0 OR num_nonnulls(v_account.external_id, v_account.account_name) > 0
+    OR v_account.metadata <> '{}' OR v_account.erased_at IS NULL);
+  IF v_found THEN
+    UPDATE accounts a SET external_id = NULL, account_name = NULL, metadata = '{}', erased_at = date_trunc('milliseconds', clock_timestamp())
+    WHERE a.account_id = p_account_id RETURNING a.* INTO v_account;
+  END IF;
+  -- Last: what was erased above was a change of what is audited.
+  DELETE FROM audit_details d
+  WHERE d.audit_id IN (SELECT l.audit_id FROM audit_details l WHERE l.account_id = p_account_id LIMIT p_most);
+  GET DIAGNOSTICS v_audited = ROW_COUNT;
+  -- After all other notes: what the edge knows, it knows under the account's own string.
+  PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'account', p_account, 'resource', s.resource_type_code))
+  FROM resource_state s WHERE s.account_id = p_account_id;
+  RETURN jsonb_build_object('account_id', p_account, 'erased_at', fn_rfc3339(v_account.erased_at),
+    'complete', greatest(v_details, v_leases, v_items, v_audited) < p_most,
+    'ledger_details', v_details, 'leases', v_leases, 'items', v_items, 'entitlements', v_grants, 'audit_details', v_audited);
+END $$;
+COMMENT ON FUNCTION fn_account_erase IS
+'Deletes the personal strings of an account for good (DESIGN.md, "Personal strings"): details of its ledger and its audit trail with their salts, its own string, name and metadata, holders, items. Rows, sums and hash chains stay. Of each sort at most p_most: complete says whether those were all. Safe to repeat; erased_at is when it last erased something. p_account: the account as the caller writes it. Locks the account, then its resources.';
 
 -- database/functions/fn_account_json.sql
 CREATE OR REPLACE FUNCTION fn_account_json(p_account accounts, p_label text) RETURNS jsonb
@@ -2111,6 +2444,18 @@ END $$;
 COMMENT ON FUNCTION fn_assign_item IS
 'Assigns a named item; one that the account owns stays as it is. assigned false: reason says why, and nothing was written. Errors as POST /v1/inventory.';
 
+-- database/functions/fn_audit_hash.sql
+CREATE OR REPLACE FUNCTION fn_audit_hash(p_previous bytea, p_seq bigint, p_audit audit_log) RETURNS bytea
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN fn_chain_hash(p_previous, ARRAY[
+    'mec-audit-1', p_seq::text, p_audit.audit_id::text, p_audit.namespace_id, p_audit.account_id::text, p_audit.actor, p_audit.request_id,
+    p_audit.action, p_audit.object_type, p_audit.object_id, p_audit.before::text, p_audit.after::text,
+    encode(p_audit.details_hash, 'hex'), fn_micros(p_audit.changed_at)]);
+END $$;
+COMMENT ON FUNCTION fn_audit_hash IS
+'The chain_hash of an entry of the audit trail as the p_seq-th of its namespace, after p_previous (null: it is the first): docs/LEDGER_CHAIN.md.';
+
 -- database/functions/fn_audit_image.sql
 CREATE OR REPLACE FUNCTION fn_audit_image(p_row jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
@@ -2177,7 +2522,12 @@ DECLARE
   v_before jsonb := fn_audit_personal(p_before, p_personal);
   v_after jsonb := fn_audit_personal(p_after, p_personal);
   v_salt bytea;
+  v_audited text := coalesce(current_setting('mec.audited', true), '');
 BEGIN
+  -- Whose chains this transaction adds to when it commits.
+  IF NOT p_namespace_id = ANY (string_to_array(v_audited, ' ')) THEN
+    PERFORM set_config('mec.audited', concat_ws(' ', nullif(v_audited, ''), p_namespace_id), true);
+  END IF;
   IF v_before IS NOT NULL OR v_after IS NOT NULL THEN
     v_salt := gen_random_bytes(16);
     INSERT INTO audit_details (audit_id, account_id, before, after, salt) VALUES (v_audit_id, p_account_id, v_before, v_after, v_salt);
@@ -2747,6 +3097,14 @@ END $$;
 COMMENT ON FUNCTION fn_carry_usage IS
 'After a change of plan that counts now: what was used in the running windows of buckets that nothing took over starts the windows of what is new for the same resource and scope (in order; what is left goes to the last), as carried. No usage is lost to a change of window type, or to fewer entitlements than before.';
 
+-- database/functions/fn_chain_hash.sql
+CREATE OR REPLACE FUNCTION fn_chain_hash(p_previous bytea, p_fields text[]) RETURNS bytea
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT sha256(coalesce(p_previous, '') || convert_to(array_to_json(p_fields)::text, 'UTF8'))
+$$;
+COMMENT ON FUNCTION fn_chain_hash IS
+'A link of a hash chain: SHA-256 of the hash before it (null: it is the first) and of its fields, as a JSON array of strings and nulls without spaces.';
+
 -- database/functions/fn_changes.sql
 CREATE OR REPLACE FUNCTION fn_changes(p_notes jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
@@ -2754,10 +3112,10 @@ BEGIN
   RETURN (
     WITH note AS MATERIALIZED (
       SELECT n.*, row_number() OVER () AS n
-      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
+      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, account text, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
     ), key AS (
       -- Of several notes of one key the last says most.
-      SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, fn_account_label(a.account_id) AS label,
+      SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, coalesce(t.account, fn_account_label(a.account_id)) AS label,
         s.account_id, s.resource_type_code, s.key_version, t.snapshot, t.holders
       FROM note t JOIN resource_state s ON s.account_id = t.account_id AND s.resource_type_code = t.resource
       JOIN accounts a ON a.account_id = t.account_id
@@ -2953,7 +3311,7 @@ BEGIN
     p_item := v_drawn.items[1];
     v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
     v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
-      v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
+      v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over, p_head => v_entry);
     v_key_version := v_key_version + 1;
     v_limits := fn_limits(v_drawn.states, v_rules, p_account_id, p_item.resource_type_code, v_now);
   END IF;
@@ -3611,6 +3969,30 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_entry IS 'One ledger entry as answers show it.';
 
+-- database/functions/fn_entry_hash.sql
+CREATE OR REPLACE FUNCTION fn_entry_hash(p_previous bytea, p_entry consumption_ledger, p_drawn usage_allocation[]) RETURNS bytea
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_fields text[] := ARRAY[
+    'mec-entry-1', p_entry.chain_seq::text, p_entry.entry_id::text, p_entry.namespace_id, p_entry.account_id::text,
+    p_entry.resource_type_code, p_entry.resource_scope, p_entry.entry_kind, p_entry.limit_kind_code, p_entry.idempotency_key,
+    trim_scale(p_entry.quantity)::text, p_entry.unit_code, trim_scale(p_entry.original_quantity)::text, p_entry.original_unit_code,
+    fn_micros(p_entry.occurred_at), fn_micros(p_entry.recorded_at), fn_micros(p_entry.counted_at), p_entry.is_late::text,
+    p_entry.reverses_entry_id::text, trim_scale(p_entry.included_quantity)::text, trim_scale(p_entry.overage_quantity)::text,
+    trim_scale(p_entry.excess_quantity)::text, encode(p_entry.details_hash, 'hex')];
+  v_drawn usage_allocation;
+BEGIN
+  FOREACH v_drawn IN ARRAY p_drawn LOOP
+    v_fields := v_fields || ARRAY[
+      v_drawn.entitlement_id::text, v_drawn.bucket_id::text, fn_micros(v_drawn.window_start), fn_micros(v_drawn.window_end),
+      fn_micros(v_drawn.counted_at), trim_scale(v_drawn.included_quantity)::text, trim_scale(v_drawn.overage_quantity)::text,
+      trim_scale(v_drawn.excess_quantity)::text, trim_scale(v_drawn.billable_quantity)::text, trim_scale(v_drawn.overage_multiplier)::text];
+  END LOOP;
+  RETURN fn_chain_hash(p_previous, v_fields);
+END $$;
+COMMENT ON FUNCTION fn_entry_hash IS
+'The chain_hash of a ledger entry after p_previous (null: it is the first): of all its columns and of what it drew on, in draw order. Who writes entries and who verifies them both ask this; its form is in docs/LEDGER_CHAIN.md, and entries of a form never change.';
+
 -- database/functions/fn_entry_json.sql
 CREATE OR REPLACE FUNCTION fn_entry_json(p_entry consumption_ledger, p_account text, p_metadata jsonb) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
@@ -3651,7 +4033,7 @@ DECLARE
   v_ended int := 0;
 BEGIN
   SELECT count(*) AS leases, array_agg(l.lease_id) FILTER (WHERE l.expires_at > l.now) AS alive,
-    array_agg(DISTINCT ROW(l.account_id, l.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FILTER (WHERE l.expires_at <= l.now) AS keys
+    array_agg(DISTINCT fn_resource_key(l.account_id, l.resource_type_code)) FILTER (WHERE l.expires_at <= l.now) AS keys
   INTO v_due
   FROM (
     SELECT l.*, c.now FROM namespaces n
@@ -3687,7 +4069,7 @@ DECLARE
   v_key record;
   v_ended int := 0;
 BEGIN
-  SELECT count(*) AS reservations, array_agg(DISTINCT ROW(r.account_id, r.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) AS keys
+  SELECT count(*) AS reservations, array_agg(DISTINCT fn_resource_key(r.account_id, r.resource_type_code)) AS keys
   INTO v_due
   FROM (
     SELECT r.account_id, r.resource_type_code FROM namespaces n
@@ -3783,6 +4165,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_handed_on_at IS 'When another entitlement took over the bucket of this one; infinity: none did.';
 
+-- database/functions/fn_head_json.sql
+CREATE OR REPLACE FUNCTION fn_head_json(p_head signed_heads) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('namespace', p_head.namespace_id, 'number', p_head.head_number, 'chain', p_head.chain,
+    'account_uuid', p_head.account_id, 'resource', p_head.resource_type_code, 'seq', p_head.chain_seq,
+    'hash', encode(p_head.chain_hash, 'hex'), 'signed_at', fn_rfc3339(p_head.signed_at), 'key_id', p_head.key_id,
+    'previous', encode(p_head.previous_signature, 'hex'), 'signature', encode(p_head.signature, 'hex'))
+$$;
+COMMENT ON FUNCTION fn_head_json IS 'A signed head as answers and exports show it: what was signed, and the signature (docs/LEDGER_CHAIN.md).';
+
 -- database/functions/fn_heartbeat_lease.sql
 CREATE OR REPLACE FUNCTION fn_heartbeat_lease(p_lease_id uuid, p_ttl_minutes int DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -3817,6 +4209,7 @@ DECLARE
   v_verdicts limit_verdict[];
   v_was_over boolean;
   v_drawn record;
+  v_entry consumption_ledger;
 BEGIN
   IF coalesce(length(p_name), 0) NOT BETWEEN 1 AND 255 THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'item must have 1 to 255 characters', 'item');
@@ -3856,10 +4249,10 @@ BEGIN
   v_item.entry_id := v_drawn.items[1].entry_id;
   v_item.decision := fn_decision(fn_limits_after(v_limits, v_drawn.states, 'inventory', v_now), v_verdicts, v_suspended,
     p_account_id, v_resource, p_scope, 1, 'assign', v_now);
-  PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'assignment', v_drawn.items, v_drawn.allocations, v_now);
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'assignment', v_drawn.items, v_drawn.allocations, v_now);
   INSERT INTO inventory_items SELECT v_item.*;
   PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_drawn.states,
-    v_was_over OR v_drawn.items[1].included_quantity < 1, v_was_over);
+    v_was_over OR v_drawn.items[1].included_quantity < 1, v_was_over, p_head => v_entry);
   RETURN v_item.decision || jsonb_build_object('item', fn_item_json(v_item, p_account), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_item_assign IS
@@ -3901,7 +4294,7 @@ BEGIN
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'release', ARRAY[v_use], '{}', v_now);
   DELETE FROM inventory_items i WHERE i.account_id = p_account_id AND i.resource_type_code = v_resource AND i.item = p_name;
   v_states := fn_entitlement_states(p_account_id, v_resource, v_item.resource_scope, v_timezone, v_now, v_now, false);
-  PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_states, true, v_was_over);
+  PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_states, true, v_was_over, p_head => v_entry);
   RETURN jsonb_build_object('item', fn_item_json(v_item, p_account), 'entry', fn_entry_json(v_entry, p_account, v_use.metadata),
     'state', fn_state_json(v_states, 'inventory'));
 END $$;
@@ -3938,13 +4331,28 @@ COMMENT ON FUNCTION fn_item_use IS
 'The use that assigns (1) or releases (-1) a named item, in the resource''s own unit. Its details are the item''s, with its name as item.';
 
 -- database/functions/fn_job_reached.sql
-CREATE OR REPLACE FUNCTION fn_job_reached(p_job text, p_namespace_id text, p_next resource_state) RETURNS void
+CREATE OR REPLACE FUNCTION fn_job_reached(p_job text, p_namespace_id text, p_next resource_state, p_seq bigint DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  UPDATE maintenance_cursors c SET from_account_id = p_next.account_id, from_resource_type_code = p_next.resource_type_code
+  UPDATE maintenance_cursors c
+  SET from_account_id = p_next.account_id, from_resource_type_code = p_next.resource_type_code, from_seq = p_seq
   WHERE c.job = p_job AND c.namespace_id = coalesce(p_namespace_id, '');
 END $$;
-COMMENT ON FUNCTION fn_job_reached IS 'Where a job of fn_next_keys goes on: at p_next, or (null) at the first again.';
+COMMENT ON FUNCTION fn_job_reached IS
+'Where a job of fn_next_keys goes on: at p_next, after its entry p_seq if one is given, or (null) at the first again.';
+
+-- database/functions/fn_jobs_namespace.sql
+CREATE OR REPLACE FUNCTION fn_jobs_namespace(p_credential jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  IF p_credential ->> 'type' = 'cron' THEN
+    PERFORM fn_act_as('cron', p_credential ->> 'request_id');
+    RETURN NULL;
+  END IF;
+  RETURN (fn_authorize(p_credential, '{admin}', NULL)).namespace_id;
+END $$;
+COMMENT ON FUNCTION fn_jobs_namespace IS
+'Of which namespace a caller runs jobs: an admin of its own, the Worker''s cron (the credential {type: cron}, which no request has) of all (null). ME401, ME403.';
 
 -- database/functions/fn_key_create.sql
 CREATE OR REPLACE FUNCTION fn_key_create(
@@ -3986,6 +4394,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_key_record IS
 'What the edge keeps of an API key that has just been authorised: {scopes, expires_at}. Null for a token, which says it itself.';
+
+-- database/functions/fn_keys_from.sql
+CREATE OR REPLACE FUNCTION fn_keys_from(p_namespace_id text, p_account_id uuid, p_resource text, p_most int) RETURNS resource_state[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_account_id uuid := coalesce(p_account_id, '00000000-0000-0000-0000-000000000000');
+  v_resource text := coalesce(p_resource, '');
+BEGIN
+  IF p_namespace_id IS NULL THEN
+    RETURN ARRAY(
+      SELECT s FROM resource_state s
+      WHERE (s.account_id, s.resource_type_code) >= (v_account_id, v_resource COLLATE "C")
+      ORDER BY s.account_id, s.resource_type_code LIMIT p_most);
+  END IF;
+  RETURN ARRAY(
+    SELECT s FROM accounts a JOIN resource_state s USING (account_id)
+    WHERE a.namespace_id = p_namespace_id AND a.account_id >= v_account_id
+      AND (s.account_id, s.resource_type_code) >= (v_account_id, v_resource COLLATE "C")
+    ORDER BY a.account_id, s.resource_type_code LIMIT p_most);
+END $$;
+COMMENT ON FUNCTION fn_keys_from IS
+'Up to p_most (account, resource) of one namespace or (null) of all, by account_id and resource, from this one on (null: the first).';
 
 -- database/functions/fn_lay_stocks.sql
 CREATE OR REPLACE FUNCTION fn_lay_stocks(
@@ -4408,6 +4838,8 @@ BEGIN
   PERFORM fn_fail_with(p_item.error);
   SELECT u.counted_at, u.states INTO p_item.counted_at, v_states
   FROM fn_states_for_use(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, p_item.counted_at) u;
+  p_item.is_late := p_item.is_late
+    OR p_item.counted_at = v_now AND fn_windows_over(v_states, v_timezone, p_item.occurred_at, v_now - p_namespace.late_arrival_grace);
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   PERFORM fn_fail_with(fn_negative_error(p_item, v_states));
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(ARRAY[p_item], v_states, v_limits) d;
@@ -4422,7 +4854,7 @@ BEGIN
   PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'meter', p_item.request_hash, v_result, v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
   PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, coalesce(p_item.limit_kind_code, ''), v_states, true,
-    fn_exceeded(v_limits, p_item.limit_kind_code));
+    fn_exceeded(v_limits, p_item.limit_kind_code), p_head => v_entry);
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_meter IS
@@ -4526,6 +4958,7 @@ BEGIN
       v_item.status := 'recorded';
       IF v_counts_now THEN
         v_item.counted_at := p_now;
+        v_item.is_late := fn_windows_over(v_states, v_timezone, v_item.occurred_at, p_now - p_namespace.late_arrival_grace);
       END IF;
       v_pending := v_pending || v_item;
     ELSE
@@ -4554,18 +4987,26 @@ DECLARE
   v_states entitlement_state[];
   v_items usage_item[];
   v_allocations usage_allocation[];
+  v_entry consumption_ledger;
 BEGIN
   IF cardinality(p_items) = 0 THEN
     RETURN p_items;
   END IF;
   v_limits := fn_limit_states(p_states, p_namespace.namespace_id, p_account_id, p_resource, p_now);
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(p_items, p_states, v_limits) d;
-  PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, p_resource, 'usage', v_items, v_allocations, p_now);
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_resource, 'usage', v_items, v_allocations, p_now);
   PERFORM fn_touch_resource(p_account_id, p_resource, p_now, coalesce(v_items[1].limit_kind_code, ''), v_states, true,
-    fn_exceeded(v_limits, v_items[1].limit_kind_code));
+    fn_exceeded(v_limits, v_items[1].limit_kind_code), p_head => v_entry);
   RETURN v_items;
 END $$;
 COMMENT ON FUNCTION fn_meter_pending IS 'Draws uses that share their states, and writes them.';
+
+-- database/functions/fn_micros.sql
+CREATE OR REPLACE FUNCTION fn_micros(p_instant timestamptz) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT trim_scale(extract(epoch FROM p_instant) * 1000000)::text
+$$;
+COMMENT ON FUNCTION fn_micros IS 'An instant in the canonical form of the hash chains: microseconds since 1970, Infinity or -Infinity. Null for null.';
 
 -- database/functions/fn_millionths.sql
 CREATE OR REPLACE FUNCTION fn_millionths(p_quantity numeric) RETURNS text
@@ -4615,26 +5056,15 @@ COMMENT ON FUNCTION fn_negative_error IS
 CREATE OR REPLACE FUNCTION fn_next_keys(p_job text, p_namespace_id text, p_most int) RETURNS resource_state[]
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  v_from_account_id uuid;
-  v_from_resource text;
+  v_cursor maintenance_cursors;
 BEGIN
   INSERT INTO maintenance_cursors (job, namespace_id) VALUES (p_job, coalesce(p_namespace_id, '')) ON CONFLICT DO NOTHING;
-  SELECT coalesce(c.from_account_id, '00000000-0000-0000-0000-000000000000'), coalesce(c.from_resource_type_code, '')
-  INTO v_from_account_id, v_from_resource
+  SELECT c.* INTO v_cursor
   FROM maintenance_cursors c WHERE c.job = p_job AND c.namespace_id = coalesce(p_namespace_id, '') FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN
     RETURN NULL;
-  ELSIF p_namespace_id IS NULL THEN
-    RETURN ARRAY(
-      SELECT s FROM resource_state s
-      WHERE (s.account_id, s.resource_type_code) >= (v_from_account_id, v_from_resource COLLATE "C")
-      ORDER BY s.account_id, s.resource_type_code LIMIT p_most);
   END IF;
-  RETURN ARRAY(
-    SELECT s FROM accounts a JOIN resource_state s USING (account_id)
-    WHERE a.namespace_id = p_namespace_id AND a.account_id >= v_from_account_id
-      AND (s.account_id, s.resource_type_code) >= (v_from_account_id, v_from_resource COLLATE "C")
-    ORDER BY a.account_id, s.resource_type_code LIMIT p_most);
+  RETURN fn_keys_from(p_namespace_id, v_cursor.from_account_id, v_cursor.from_resource_type_code, p_most);
 END $$;
 COMMENT ON FUNCTION fn_next_keys IS
 'The next p_most (account, resource) that a job has to go through, of one namespace or (null) of all, by account_id and resource. The job is the caller''s until the end of the transaction; null: somebody else''s at the moment. fn_job_reached says how far the caller came.';
@@ -4646,7 +5076,7 @@ BEGIN
   PERFORM set_config('mec.notes', concat(current_setting('mec.notes', true), p_note, ','), true);
 END $$;
 COMMENT ON FUNCTION fn_note IS
-'Notes, until the end of the transaction, what the edge must hear of: {account_id, resource, snapshot, holders} for a key whose version moved or whose state is known (the last two may be absent), {namespace} for a configuration that did, {revoked_key: SHA-256 in hex}. fn_told tells it.';
+'Notes, until the end of the transaction, what the edge must hear of: {account_id, resource, snapshot, holders} for a key whose version moved or whose state is known (the last two may be absent; account: as it was written, if it is not any more), {namespace} for a configuration that did, {revoked_key: SHA-256 in hex}. fn_told tells it.';
 
 -- database/functions/fn_now.sql
 CREATE OR REPLACE FUNCTION fn_now(p_namespace_id text, p_real timestamptz DEFAULT clock_timestamp()) RETURNS timestamptz
@@ -5088,7 +5518,7 @@ BEGIN
   UPDATE reservations r SET committed_state = fn_state_json(v_states, p_reservation.limit_kind_code)
   WHERE r.reservation_id = p_reservation.reservation_id RETURNING r.* INTO p_reservation;
   PERFORM fn_touch_resource(p_reservation.account_id, p_reservation.resource_type_code, v_now, p_reservation.limit_kind_code, v_states,
-    true, fn_exceeded(v_limits, p_reservation.limit_kind_code));
+    true, fn_exceeded(v_limits, p_reservation.limit_kind_code), p_head => v_entry);
   RETURN jsonb_build_object('reservation', fn_reservation_json(p_reservation, p_account, v_now),
     'entry', CASE WHEN v_quantity <> 0 THEN fn_entry_json(v_entry, p_account, v_item.metadata) END,
     'state', p_reservation.committed_state, 'duplicate', false);
@@ -5160,7 +5590,7 @@ BEGIN
   v_result := fn_decision(fn_limits_after(v_limits, v_states, p_item.limit_kind_code, v_now), v_verdicts, v_suspended,
       p_account_id, p_item.resource_type_code, p_item.resource_scope, p_item.quantity, 'consume', v_now)
     || jsonb_build_object('reservation', fn_reservation_json(v_hold, p_account, v_now));
-  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash, v_result, v_now);
+  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash, v_result #- '{reservation,account_id}', v_now);
   INSERT INTO reservations SELECT v_hold.*;
   INSERT INTO reservation_allocations (reservation_id, entitlement_id, draw_order, bucket_id, window_start, window_end,
     included_quantity, overage_quantity)
@@ -5278,6 +5708,18 @@ LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('resource', p_type.resource_type_code, 'unit', p_type.unit_code, 'name', p_type.resource_name)
 $$;
 COMMENT ON FUNCTION fn_resource_json IS 'A resource as answers show it.';
+
+-- database/functions/fn_resource_key.sql
+CREATE OR REPLACE FUNCTION fn_resource_key(p_account_id uuid, p_resource text) RETURNS resource_state
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  v_key resource_state;
+BEGIN
+  v_key.account_id := p_account_id;
+  v_key.resource_type_code := p_resource;
+  RETURN v_key;
+END $$;
+COMMENT ON FUNCTION fn_resource_key IS 'Names an (account, resource), for what takes several of them: nothing else is in it.';
 
 -- database/functions/fn_resource_type.sql
 CREATE OR REPLACE FUNCTION fn_resource_type(p_namespace_id text, p_resource text, p_param text DEFAULT 'resource') RETURNS resource_types
@@ -5425,7 +5867,7 @@ BEGIN
   PERFORM fn_remember(p_entry.account_id, p_key, 'reverse', v_hash, v_result, v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_entry.account_id, p_entry.resource_type_code, 'reversal', ARRAY[v_item], v_allocations, v_now,
     p_entry.entry_id);
-  PERFORM fn_touch_resource(p_entry.account_id, p_entry.resource_type_code, v_now, v_kind, v_states, true, v_was_over);
+  PERFORM fn_touch_resource(p_entry.account_id, p_entry.resource_type_code, v_now, v_kind, v_states, true, v_was_over, p_head => v_entry);
   RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, v_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_reverse IS
@@ -5900,12 +6342,12 @@ COMMENT ON FUNCTION fn_stock_counts IS
 'Live leases, and items owned and held, of an (account, resource) per scope: as they stand, or with p_as_of as they stood at p_at. A lease is live while expires_at > p_at.';
 
 -- database/functions/fn_store_details.sql
-CREATE OR REPLACE FUNCTION fn_store_details(p_entry_id uuid, p_metadata jsonb) RETURNS bytea
+CREATE OR REPLACE FUNCTION fn_store_details(p_entry_id uuid, p_account_id uuid, p_metadata jsonb) RETURNS bytea
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_salt bytea := gen_random_bytes(16);
 BEGIN
-  INSERT INTO ledger_details (entry_id, metadata, salt) VALUES (p_entry_id, p_metadata, v_salt);
+  INSERT INTO ledger_details (entry_id, account_id, metadata, salt) VALUES (p_entry_id, p_account_id, p_metadata, v_salt);
   RETURN fn_details_hash(v_salt, p_metadata);
 END $$;
 COMMENT ON FUNCTION fn_store_details IS
@@ -5933,7 +6375,7 @@ BEGIN
   SELECT array_agg(t) INTO v_templates FROM plan_entitlement_templates t
   WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version;
   PERFORM fn_bump_resources((
-    SELECT array_agg(DISTINCT ROW(p_account_id, t.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM unnest(v_templates) t
+    SELECT array_agg(DISTINCT fn_resource_key(p_account_id, t.resource_type_code)) FROM unnest(v_templates) t
   ));
   IF v_templates IS NULL THEN
     -- No resource to lock: one at a time all the same, so that a key counts once.
@@ -6182,7 +6624,7 @@ BEGIN
   -- Their own rows first, so that what they hold stands still while its locks are taken.
   PERFORM FROM subscriptions s WHERE s.subscription_id = ANY (p_subscription_ids) ORDER BY s.subscription_id FOR UPDATE;
   PERFORM fn_bump_resources((
-    SELECT array_agg(jsonb_populate_record(NULL::resource_state, jsonb_build_object('account_id', k.account_id, 'resource_type_code', k.resource_type_code)))
+    SELECT array_agg(fn_resource_key(k.account_id, k.resource_type_code))
     FROM (
       SELECT e.account_id, e.resource_type_code FROM entitlements e WHERE e.subscription_id = ANY (p_subscription_ids)
       UNION
@@ -6232,18 +6674,15 @@ BEGIN
     RETURN p_result;
   END IF;
   PERFORM set_config('mec.notes', '', true);
-  IF p_result ? 'changes' THEN
-    RETURN p_result;
-  END IF;
   RETURN p_result || jsonb_build_object('changes', fn_changes(('[' || rtrim(v_notes, ',') || ']')::jsonb));
 END $$;
 COMMENT ON FUNCTION fn_told IS
-'The result of a command with what it changed, in `changes` (database/README.md): the Worker calls every command within this.';
+'The result of a command with what it changed, in `changes` (database/README.md): the Worker calls within this what does not say it by itself.';
 
 -- database/functions/fn_touch_resource.sql
 CREATE OR REPLACE FUNCTION fn_touch_resource(
   p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean,
-  p_granted int DEFAULT 0
+  p_granted int DEFAULT 0, p_head consumption_ledger DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -6253,7 +6692,8 @@ BEGIN
   PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_resource));
   IF NOT p_over THEN
     -- Within the limit no clock starts, and what one says is not asked.
-    UPDATE resource_state s SET key_version = s.key_version + 1, last_fencing_token = s.last_fencing_token + p_granted
+    UPDATE resource_state s SET key_version = s.key_version + 1, last_fencing_token = s.last_fencing_token + p_granted,
+      chain_seq = coalesce(p_head.chain_seq, s.chain_seq), chain_hash = coalesce(p_head.chain_hash, s.chain_hash)
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
     RETURN true;
   END IF;
@@ -6266,6 +6706,8 @@ BEGIN
   UPDATE resource_state s SET
     key_version = s.key_version + 1,
     last_fencing_token = s.last_fencing_token + p_granted,
+    chain_seq = coalesce(p_head.chain_seq, s.chain_seq),
+    chain_hash = coalesce(p_head.chain_hash, s.chain_hash),
     cumulative_exceeded_at = CASE
       WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_exceeded_at
       WHEN v_over THEN coalesce(CASE WHEN p_was_over AND s.cumulative_grace_end IS NULL THEN s.cumulative_exceeded_at END, p_now) END,
@@ -6282,7 +6724,7 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_touch_resource IS
-'After a write: bumps and notes the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes; p_granted: how many leases it granted.';
+'After a write: bumps and notes the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes; p_granted: how many leases it granted; p_head: the last entry that it wrote, if it wrote any.';
 
 -- database/functions/fn_unit_json.sql
 CREATE OR REPLACE FUNCTION fn_unit_json(p_unit unit_types) RETURNS jsonb
@@ -6488,6 +6930,233 @@ END $$;
 COMMENT ON FUNCTION fn_verdicts_json IS
 'Verdicts on the limits before a write, as the edge takes them (database/README.md): over, how much of the quantity is beyond the headroom, and grace_left, what the grace then still permits.';
 
+-- database/functions/fn_verify_audit.sql
+CREATE OR REPLACE FUNCTION fn_verify_audit(p_namespace_id text, p_after bigint, p_most int)
+RETURNS TABLE (entries int, reached bigint, done boolean, fault jsonb)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_head audit_heads;
+BEGIN
+  SELECT h.* INTO v_head FROM audit_heads h WHERE h.namespace_id = p_namespace_id;
+  WITH part AS MATERIALIZED (
+    SELECT c.* FROM audit_chain c
+    WHERE c.namespace_id = p_namespace_id AND c.chain_seq > coalesce(p_after, -9223372036854775808)
+    ORDER BY c.chain_seq LIMIT p_most
+  ), linked AS (
+    SELECT p.*, coalesce(lag(p.chain_seq) OVER chain, p_after, 0) AS previous_seq,
+      coalesce(lag(p.chain_hash) OVER chain, (
+        SELECT c.chain_hash FROM audit_chain c WHERE c.namespace_id = p_namespace_id AND c.chain_seq = p_after)) AS previous_hash
+    FROM part p WINDOW chain AS (ORDER BY p.chain_seq)
+  ), judged AS (
+    SELECT k.chain_seq, k.audit_id, k.previous_seq, CASE
+      WHEN k.chain_seq <= k.previous_seq THEN 'inserted'
+      WHEN k.chain_seq > k.previous_seq + 1 OR a.audit_id IS NULL THEN 'missing'
+      WHEN k.chain_hash <> fn_audit_hash(k.previous_hash, k.chain_seq, a) THEN 'changed'
+      WHEN a.details_hash <> fn_details_hash(d.salt, jsonb_build_object('before', d.before, 'after', d.after))
+        OR (a.details_hash IS NULL AND d.audit_id IS NOT NULL) THEN 'details_changed' END AS fault
+    FROM linked k LEFT JOIN audit_log a ON a.audit_id = k.audit_id LEFT JOIN audit_details d ON d.audit_id = k.audit_id
+  )
+  SELECT count(*), coalesce(max(j.chain_seq), p_after, 0), count(*) < p_most,
+    (array_agg(CASE WHEN j.chain_seq > j.previous_seq + 1
+      THEN jsonb_build_object('fault', j.fault, 'seq', j.previous_seq + 1, 'through_seq', j.chain_seq - 1, 'entry_id', NULL)
+      ELSE jsonb_build_object('fault', j.fault, 'seq', j.chain_seq, 'through_seq', j.chain_seq, 'entry_id', j.audit_id) END
+      ORDER BY j.chain_seq) FILTER (WHERE j.fault IS NOT NULL))[1]
+  INTO entries, reached, done, fault FROM judged j;
+  IF fault IS NULL AND done THEN
+    IF reached < coalesce(v_head.chain_seq, 0) THEN
+      fault := jsonb_build_object('fault', 'missing', 'seq', reached + 1, 'through_seq', v_head.chain_seq, 'entry_id', NULL);
+    ELSE
+      SELECT jsonb_build_object('fault', CASE WHEN c.chain_seq > coalesce(v_head.chain_seq, 0) THEN 'inserted' ELSE 'head_changed' END,
+        'seq', c.chain_seq, 'through_seq', c.chain_seq, 'entry_id', c.audit_id)
+      INTO fault FROM audit_chain c
+      WHERE c.namespace_id = p_namespace_id
+        AND (c.chain_seq > coalesce(v_head.chain_seq, 0) OR (c.chain_seq = reached AND c.chain_hash IS DISTINCT FROM v_head.chain_hash))
+      ORDER BY c.chain_seq LIMIT 1;
+    END IF;
+  END IF;
+  IF fault IS NULL AND done THEN
+    SELECT jsonb_build_object('fault', 'inserted', 'seq', NULL, 'through_seq', NULL, 'entry_id', a.audit_id)
+    INTO fault FROM audit_log a
+    WHERE a.namespace_id = p_namespace_id AND NOT EXISTS (SELECT FROM audit_chain c WHERE c.audit_id = a.audit_id)
+    ORDER BY a.changed_at, a.audit_id LIMIT 1;
+  END IF;
+  IF fault IS NULL THEN
+    SELECT jsonb_build_object('fault', CASE WHEN c.audit_id IS NULL THEN 'missing' ELSE 'rewritten' END,
+      'seq', CASE WHEN c.audit_id IS NULL THEN reached ELSE coalesce((
+        SELECT max(b.chain_seq) FROM signed_heads b
+        WHERE b.namespace_id = p_namespace_id AND b.account_id IS NULL AND b.chain_seq < h.chain_seq), 0) END + 1,
+      'through_seq', h.chain_seq, 'entry_id', c.audit_id)
+    INTO fault
+    FROM signed_heads h LEFT JOIN audit_chain c ON c.namespace_id = h.namespace_id AND c.chain_seq = h.chain_seq
+    WHERE h.namespace_id = p_namespace_id AND h.account_id IS NULL AND h.chain_seq > coalesce(p_after, 0)
+      AND (done OR h.chain_seq <= reached) AND c.chain_hash IS DISTINCT FROM h.chain_hash
+    ORDER BY h.chain_seq LIMIT 1;
+  END IF;
+  RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION fn_verify_audit IS
+'Verifies the hash chain of a namespace''s audit trail, as fn_verify_entries does that of an (account, resource); at the end also that each entry of the trail is in it (seq null: the one that is not).';
+
+-- database/functions/fn_verify_chain.sql
+CREATE OR REPLACE FUNCTION fn_verify_chain(p_namespace_id text DEFAULT NULL, p_most_entries int DEFAULT 20000) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_own CONSTANT text := coalesce(p_namespace_id, '');
+  v_is_free boolean := fn_next_keys('verify_chain', p_namespace_id, 1) IS NOT NULL;
+  v_audit_from text;
+  v_audit_after bigint;
+  v_namespace_id text;
+  v_from maintenance_cursors;
+  v_part record;
+  v_entries int := 0;
+  v_faults jsonb := '[]';
+BEGIN
+  IF NOT v_is_free THEN
+    RETURN '{"job":"verify_chain","processed":0,"more":true,"faults":[]}';
+  END IF;
+  SELECT c.* INTO v_from FROM maintenance_cursors c WHERE c.job = 'verify_chain' AND c.namespace_id = v_own;
+  IF v_from.from_account_id IS NULL THEN
+    -- First the audit trails, each from where it was last; then the ledger.
+    INSERT INTO maintenance_cursors (job, namespace_id) VALUES ('verify_audit', v_own) ON CONFLICT DO NOTHING;
+    SELECT coalesce(c.from_resource_type_code, ''), c.from_seq INTO v_audit_from, v_audit_after
+    FROM maintenance_cursors c WHERE c.job = 'verify_audit' AND c.namespace_id = v_own;
+    FOR v_namespace_id IN
+      SELECT n.namespace_id FROM namespaces n
+      WHERE n.namespace_id = coalesce(p_namespace_id, n.namespace_id) AND n.namespace_id COLLATE "C" >= v_audit_from
+      ORDER BY n.namespace_id COLLATE "C"
+    LOOP
+      IF v_entries >= p_most_entries THEN
+        PERFORM fn_job_reached('verify_audit', p_namespace_id, fn_resource_key(NULL, v_namespace_id));
+        RETURN jsonb_build_object('job', 'verify_chain', 'processed', v_entries, 'more', true, 'faults', v_faults);
+      END IF;
+      SELECT v.* INTO v_part
+      FROM fn_verify_audit(v_namespace_id, CASE v_namespace_id WHEN v_audit_from THEN v_audit_after END, p_most_entries - v_entries) v;
+      v_entries := v_entries + v_part.entries;
+      IF v_part.fault IS NOT NULL THEN
+        v_faults := v_faults || (v_part.fault || jsonb_build_object('chain', 'audit', 'account_uuid', NULL, 'resource', NULL));
+      ELSIF NOT v_part.done THEN
+        PERFORM fn_job_reached('verify_audit', p_namespace_id, fn_resource_key(NULL, v_namespace_id), v_part.reached);
+        RETURN jsonb_build_object('job', 'verify_chain', 'processed', v_entries, 'more', true, 'faults', v_faults);
+      END IF;
+    END LOOP;
+    PERFORM fn_job_reached('verify_audit', p_namespace_id, NULL);
+  END IF;
+  SELECT v.* INTO v_part FROM fn_verify_ledger(p_namespace_id, v_from.from_account_id, v_from.from_resource_type_code, v_from.from_seq,
+    greatest(p_most_entries - v_entries, 1)) v;
+  PERFORM fn_job_reached('verify_chain', p_namespace_id, v_part.next_key, v_part.next_after);
+  RETURN jsonb_build_object('job', 'verify_chain', 'processed', v_entries + v_part.entries, 'more', (v_part.next_key).account_id IS NOT NULL,
+    'faults', v_faults || v_part.faults);
+END $$;
+COMMENT ON FUNCTION fn_verify_chain IS
+'Verifies the hash chains of the audit trail and the ledger, of one namespace or (null) of all, at most p_most_entries entries of them, from where it was last. processed: how many entries it looked at; faults: the first of each broken chain (docs/LEDGER_CHAIN.md); more: there are entries left. Takes no lock that a command waits for.';
+
+-- database/functions/fn_verify_entries.sql
+CREATE OR REPLACE FUNCTION fn_verify_entries(p_account_id uuid, p_resource text, p_after bigint, p_most int)
+RETURNS TABLE (entries int, reached bigint, done boolean, fault jsonb)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_head resource_state;
+BEGIN
+  SELECT s.* INTO v_head FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  -- Each link is held against the hash before it as it stands: the first that does not fit is where the chain was broken.
+  WITH part AS MATERIALIZED (
+    SELECT l AS entry, l.chain_seq, l.entry_id, l.chain_hash FROM consumption_ledger l
+    WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.chain_seq > coalesce(p_after, -9223372036854775808)
+    ORDER BY l.chain_seq, l.entry_id LIMIT p_most
+  ), linked AS (
+    SELECT p.*, coalesce(lag(p.chain_seq) OVER chain, p_after, 0) AS previous_seq,
+      coalesce(lag(p.chain_hash) OVER chain, (
+        SELECT l.chain_hash FROM consumption_ledger l
+        WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.chain_seq = p_after ORDER BY l.entry_id LIMIT 1
+      )) AS previous_hash
+    FROM part p WINDOW chain AS (ORDER BY p.chain_seq, p.entry_id)
+  ), judged AS (
+    SELECT k.chain_seq, k.entry_id, k.previous_seq, CASE
+      WHEN k.chain_seq <= k.previous_seq THEN 'inserted'
+      WHEN k.chain_seq > k.previous_seq + 1 THEN 'missing'
+      WHEN k.chain_hash <> fn_entry_hash(k.previous_hash, k.entry, ARRAY(
+        SELECT ROW(NULL, a.entry_id, a.entitlement_id, a.bucket_id, a.window_start, a.window_end, a.counted_at, a.included_quantity,
+          a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier)::usage_allocation
+        FROM consumption_allocations a WHERE a.entry_id = k.entry_id ORDER BY a.draw_order, a.entitlement_id)) THEN 'changed'
+      -- They may have been erased, but nothing else.
+      WHEN (k.entry).details_hash <> fn_details_hash(d.salt, d.metadata) OR ((k.entry).details_hash IS NULL AND d.entry_id IS NOT NULL)
+        THEN 'details_changed' END AS fault
+    FROM linked k LEFT JOIN ledger_details d ON d.entry_id = k.entry_id
+  )
+  SELECT count(*), coalesce(max(j.chain_seq), p_after, 0), count(*) < p_most,
+    (array_agg(CASE WHEN j.fault = 'missing'
+      THEN jsonb_build_object('fault', j.fault, 'seq', j.previous_seq + 1, 'through_seq', j.chain_seq - 1, 'entry_id', NULL)
+      ELSE jsonb_build_object('fault', j.fault, 'seq', j.chain_seq, 'through_seq', j.chain_seq, 'entry_id', j.entry_id) END
+      ORDER BY j.chain_seq, j.entry_id) FILTER (WHERE j.fault IS NOT NULL))[1]
+  INTO entries, reached, done, fault FROM judged j;
+  IF fault IS NULL AND done THEN
+    IF reached < coalesce(v_head.chain_seq, 0) THEN
+      fault := jsonb_build_object('fault', 'missing', 'seq', reached + 1, 'through_seq', v_head.chain_seq, 'entry_id', NULL);
+    ELSIF reached > 0 THEN
+      SELECT jsonb_build_object('fault', CASE WHEN l.chain_seq > coalesce(v_head.chain_seq, 0) THEN 'inserted' ELSE 'head_changed' END,
+        'seq', l.chain_seq, 'through_seq', l.chain_seq, 'entry_id', l.entry_id)
+      INTO fault FROM consumption_ledger l
+      WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource
+        AND (l.chain_seq > coalesce(v_head.chain_seq, 0) OR (l.chain_seq = reached AND l.chain_hash IS DISTINCT FROM v_head.chain_hash))
+      ORDER BY l.chain_seq, l.entry_id LIMIT 1;
+    END IF;
+  END IF;
+  IF fault IS NULL THEN
+    SELECT jsonb_build_object('fault', CASE WHEN l.entry_id IS NULL THEN 'missing' ELSE 'rewritten' END,
+      'seq', CASE WHEN l.entry_id IS NULL THEN reached ELSE coalesce((
+        SELECT max(b.chain_seq) FROM signed_heads b
+        WHERE b.account_id = p_account_id AND b.resource_type_code = p_resource AND b.chain_seq < h.chain_seq), 0) END + 1,
+      'through_seq', h.chain_seq, 'entry_id', l.entry_id)
+    INTO fault
+    FROM signed_heads h
+    LEFT JOIN consumption_ledger l ON l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.chain_seq = h.chain_seq
+    WHERE h.account_id = p_account_id AND h.resource_type_code = p_resource AND h.chain_seq > coalesce(p_after, 0)
+      AND (done OR h.chain_seq <= reached) AND l.chain_hash IS DISTINCT FROM h.chain_hash
+    ORDER BY h.chain_seq LIMIT 1;
+  END IF;
+  RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION fn_verify_entries IS
+'Verifies the hash chain of an (account, resource) from after an entry''s number (null: the first) on, for p_most entries: how many there were, the last number, whether it was the last one, and the first fault {fault, seq, through_seq, entry_id}, null for none. Faults: docs/LEDGER_CHAIN.md. At the end also the head; on the way the heads in signed_heads, whose signatures only who has the key can verify.';
+
+-- database/functions/fn_verify_ledger.sql
+CREATE OR REPLACE FUNCTION fn_verify_ledger(
+  p_namespace_id text, p_account_id uuid, p_resource text, p_after bigint, p_most_entries int
+) RETURNS TABLE (entries int, faults jsonb, next_key resource_state, next_after bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  c_most_keys CONSTANT int := 2000;
+  v_until timestamptz := clock_timestamp() + interval '1 second';
+  v_keys resource_state[] := fn_keys_from(p_namespace_id, p_account_id, p_resource, c_most_keys + 1);
+  v_part record;
+BEGIN
+  entries := 0;
+  faults := '[]';
+  FOR i IN 1 .. cardinality(v_keys) LOOP
+    next_key := v_keys[i];
+    next_after := CASE WHEN (next_key.account_id, next_key.resource_type_code) = (p_account_id, p_resource) THEN p_after END;
+    IF i > c_most_keys OR entries >= p_most_entries OR (entries > 0 AND clock_timestamp() > v_until) OR jsonb_array_length(faults) >= 100 THEN
+      RETURN NEXT;
+      RETURN;
+    END IF;
+    SELECT v.* INTO v_part FROM fn_verify_entries(next_key.account_id, next_key.resource_type_code, next_after, p_most_entries - entries) v;
+    entries := entries + v_part.entries;
+    IF v_part.fault IS NOT NULL THEN
+      -- What comes after the first fault of a chain proves nothing.
+      faults := faults || (v_part.fault || jsonb_build_object('chain', 'ledger', 'account_uuid', next_key.account_id, 'resource', next_key.resource_type_code));
+    ELSIF NOT v_part.done THEN
+      next_after := v_part.reached;
+      RETURN NEXT;
+      RETURN;
+    END IF;
+  END LOOP;
+  next_key := NULL;
+  next_after := NULL;
+  RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION fn_verify_ledger IS
+'Verifies hash chains of one namespace or (null) of all, in the order of their keys, from after an entry of this one on (null: the first): how many entries it looked at, up to p_most_entries and a second; the first fault of each broken chain, with its account_uuid and resource; where to go on, null at the end.';
+
 -- database/functions/fn_window_bounds.sql
 CREATE OR REPLACE FUNCTION fn_window_bounds(
   p_class text, p_period interval, p_anchor timestamptz, p_timezone text, p_at timestamptz,
@@ -6671,6 +7340,22 @@ END $$;
 COMMENT ON FUNCTION fn_window_now IS
 'The open window of a bucket that holds the present, whether or not an entitlement of it is still in force: what is given back of a closed window is credited there.';
 
+-- database/functions/fn_windows_over.sql
+CREATE OR REPLACE FUNCTION fn_windows_over(
+  p_states entitlement_state[], p_timezone text, p_occurred_at timestamptz, p_open_since timestamptz
+) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN p_occurred_at < p_open_since AND EXISTS (
+    SELECT FROM unnest(p_states) s,
+      fn_window_bounds(s.window_class, s.window_period, s.window_anchor, p_timezone, p_occurred_at) b
+    WHERE s.covers AND s.limit_kind_code = 'cumulative' AND b.window_end <= p_open_since
+      AND (s.window_class <> 'anchored' OR p_occurred_at >= s.window_anchor)
+  );
+END $$;
+COMMENT ON FUNCTION fn_windows_over IS
+'Whether a use that counts now, because nothing was entitled when it occurred, is late: a window that would have held it had ended by p_open_since. Nothing comes before an anchor.';
+
 -- database/functions/fn_write_usage.sql
 CREATE OR REPLACE FUNCTION fn_write_usage(
   p_namespace_id text, p_account_id uuid, p_resource text, p_kind text, p_items usage_item[], p_allocations usage_allocation[], p_now timestamptz,
@@ -6681,26 +7366,40 @@ DECLARE
   v_sum record;
   v_written boolean;
   v_drawn usage_allocation;
+  v_item usage_item;
+  v_of_entry usage_allocation[];
+  v_next int := 1;
+  v_seq bigint;
+  v_hash bytea;
   v_entry consumption_ledger;
+  v_entries consumption_ledger[] := '{}';
 BEGIN
-  WITH ledger AS (
-    INSERT INTO consumption_ledger (entry_id, namespace_id, account_id, resource_type_code, resource_scope, entry_kind, limit_kind_code,
-      idempotency_key, quantity, unit_code, original_quantity, original_unit_code, occurred_at, recorded_at, counted_at, is_late,
-      reverses_entry_id, included_quantity, overage_quantity, excess_quantity, details_hash)
-    SELECT i.entry_id, p_namespace_id, p_account_id, p_resource, i.resource_scope, p_kind, i.limit_kind_code,
-      i.idempotency_key, i.quantity, i.unit_code, i.original_quantity, i.original_unit_code, i.occurred_at, p_now, i.counted_at, i.is_late,
-      p_reverses, i.included_quantity, i.overage_quantity, i.excess_quantity,
-      CASE WHEN i.metadata <> '{}' THEN fn_store_details(i.entry_id, i.metadata) END
-    FROM unnest(p_items) i
-    RETURNING *
-  ), drawn AS (
+  SELECT s.chain_seq, s.chain_hash INTO v_seq, v_hash FROM resource_state s
+  WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  FOREACH v_item IN ARRAY p_items LOOP
+    v_of_entry := '{}';
+    WHILE (p_allocations[v_next]).entry_id = v_item.entry_id LOOP
+      v_of_entry := v_of_entry || p_allocations[v_next];
+      v_next := v_next + 1;
+    END LOOP;
+    v_seq := v_seq + 1;
+    v_entry := ROW(v_item.entry_id, p_namespace_id, p_account_id, p_resource, v_item.resource_scope, p_kind, v_item.limit_kind_code,
+      v_item.idempotency_key, v_item.quantity, v_item.unit_code, v_item.original_quantity, v_item.original_unit_code,
+      v_item.occurred_at, p_now, v_item.counted_at, v_item.is_late, p_reverses,
+      v_item.included_quantity, v_item.overage_quantity, v_item.excess_quantity,
+      CASE WHEN v_item.metadata <> '{}' THEN fn_store_details(v_item.entry_id, p_account_id, v_item.metadata) END, v_seq, NULL);
+    v_hash := fn_entry_hash(v_hash, v_entry, v_of_entry);
+    v_entry.chain_hash := v_hash;
+    v_entries := v_entries || v_entry;
+  END LOOP;
+  WITH drawn AS (
     INSERT INTO consumption_allocations (entry_id, entitlement_id, account_id, resource_type_code, bucket_id, window_start, window_end,
       counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier, draw_order)
     SELECT a.entry_id, a.entitlement_id, p_account_id, p_resource, a.bucket_id, a.window_start, a.window_end,
       a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier, a.ordinality
     FROM unnest(p_allocations) WITH ORDINALITY a
   )
-  SELECT l.* INTO v_entry FROM ledger l LIMIT 1;
+  INSERT INTO consumption_ledger SELECT e.* FROM unnest(v_entries) e;
 
   -- One use is the common case; the many of a batch fall into few windows and quarters.
   IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 AND p_items[1].counted_at = p_items[1].occurred_at THEN
@@ -6754,7 +7453,7 @@ BEGIN
   RETURN v_entry;
 END $$;
 COMMENT ON FUNCTION fn_write_usage IS
-'Writes drawn uses of one (account, resource), all of one limit kind: ledger, allocations, window counters, rollups, stock. The caller holds the lock of the resource, and bumps its version with fn_touch_resource. Gives the entry (of several, one).';
+'Writes drawn uses of one (account, resource), all of one limit kind: ledger, allocations, window counters, rollups, stock. The caller holds the lock of the resource, and gives the last entry, which is what this gives, to fn_touch_resource: it is the new head of the hash chain.';
 
 -- database/triggers/accounts.sql
 CREATE OR REPLACE FUNCTION fn_account_appears() RETURNS trigger
@@ -6810,6 +7509,10 @@ CREATE OR REPLACE TRIGGER consumption_ledger_append_only BEFORE UPDATE OR DELETE
 FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
 CREATE OR REPLACE TRIGGER consumption_allocations_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON consumption_allocations
 FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
+CREATE OR REPLACE TRIGGER signed_heads_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON signed_heads
+FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
+CREATE OR REPLACE TRIGGER audit_chain_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain
+FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
 CREATE OR REPLACE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION fn_refuse_change();
 
@@ -6827,7 +7530,7 @@ BEGIN
   END IF;
   PERFORM fn_audit_write(
     CASE WHEN v_before IS NULL THEN 'create' WHEN v_after IS NULL THEN 'delete' ELSE coalesce((
-      SELECT e.action FROM (VALUES ('revoked_at', 'revoke'), ('ended_at', 'revoke'), ('canceled_at', 'cancel'), ('frozen_at', 'close')) e (field, action)
+      SELECT e.action FROM (VALUES ('revoked_at', 'revoke'), ('ended_at', 'revoke'), ('canceled_at', 'cancel'), ('frozen_at', 'close'), ('erased_at', 'erase')) e (field, action)
       WHERE v_after ->> e.field <> coalesce(v_before ->> e.field, '') LIMIT 1
     ), 'update') END,
     TG_ARGV[0],
@@ -6869,6 +7572,34 @@ FOR EACH ROW WHEN (NEW.end_status = 'revoked') EXECUTE FUNCTION fn_audit('lease'
 CREATE OR REPLACE TRIGGER entitlement_windows_audit AFTER UPDATE OF frozen_at ON entitlement_windows
 FOR EACH ROW WHEN (NEW.frozen_at IS NOT NULL) EXECUTE FUNCTION fn_audit('window', '{bucket_id,window_end}');
 
+-- database/triggers/audit_log.sql
+CREATE OR REPLACE FUNCTION fn_audit_chained() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_head audit_heads;
+BEGIN
+  -- The heads come last of all locks, together and by their names, so that nobody waits while holding one.
+  INSERT INTO audit_heads (namespace_id)
+  SELECT n FROM unnest(string_to_array(current_setting('mec.audited', true), ' ') || NEW.namespace_id) n
+  WHERE NOT EXISTS (SELECT FROM audit_heads h WHERE h.namespace_id = n)
+  GROUP BY n ORDER BY n COLLATE "C" ON CONFLICT DO NOTHING;
+  PERFORM FROM audit_heads h WHERE h.namespace_id = ANY (string_to_array(current_setting('mec.audited', true), ' '))
+  ORDER BY h.namespace_id COLLATE "C" FOR UPDATE;
+  PERFORM set_config('mec.audited', '', true);
+  UPDATE audit_heads h SET chain_seq = h.chain_seq + 1, chain_hash = fn_audit_hash(h.chain_hash, h.chain_seq + 1, NEW)
+  WHERE h.namespace_id = NEW.namespace_id RETURNING h.* INTO v_head;
+  INSERT INTO audit_chain (namespace_id, chain_seq, audit_id, chain_hash)
+  VALUES (v_head.namespace_id, v_head.chain_seq, NEW.audit_id, v_head.chain_hash);
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION fn_audit_chained IS
+'At the commit, puts an entry of the audit trail into the hash chain of its namespace: so the trail''s order is that of the commits, and no command waits for another''s trail while it works.';
+
+-- A constraint trigger cannot be replaced.
+DROP TRIGGER IF EXISTS audit_log_chained ON audit_log;
+CREATE CONSTRAINT TRIGGER audit_log_chained AFTER INSERT ON audit_log DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION fn_audit_chained();
+
 -- database/triggers/control_rules.sql
 CREATE OR REPLACE FUNCTION fn_rule_fill() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -6897,7 +7628,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
   -- A rule of one account concerns that account alone; any other one the whole namespace.
   PERFORM fn_bump_resources((
-    SELECT array_agg(DISTINCT ROW(c.account_id, c.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state)
+    SELECT array_agg(DISTINCT fn_resource_key(c.account_id, c.resource_type_code))
     FROM changed c WHERE c.account_id IS NOT NULL
   ));
   PERFORM fn_bump_namespaces((SELECT array_agg(DISTINCT c.namespace_id) FROM changed c WHERE c.account_id IS NULL));
@@ -7010,7 +7741,7 @@ CREATE OR REPLACE FUNCTION fn_entitlement_changed() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM fn_bump_resources((
-    SELECT array_agg(DISTINCT ROW(c.account_id, c.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM changed c
+    SELECT array_agg(DISTINCT fn_resource_key(c.account_id, c.resource_type_code)) FROM changed c
   ));
   RETURN NULL;
 END $$;

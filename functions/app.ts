@@ -6,12 +6,13 @@ import { serveCheck } from './api/check.ts'
 import { serveCheckBatch } from './api/check-batch.ts'
 import { serveConsume } from './api/consume.ts'
 import { serveEntitlements } from './api/entitlements.ts'
+import { serveHeads } from './api/heads.ts'
 import { serveInventory } from './api/inventory.ts'
 import { serveKeys } from './api/keys.ts'
 import { serveLeases } from './api/leases.ts'
 import { serveLedger } from './api/ledger.ts'
 import { serveLookups } from './api/lookups.ts'
-import { serveMaintenance } from './api/maintenance.ts'
+import { type RunMaintenance, serveMaintenance } from './api/maintenance.ts'
 import { serveMeter } from './api/meter.ts'
 import { serveNamespaces } from './api/namespaces.ts'
 import { servePlans } from './api/plans.ts'
@@ -34,6 +35,7 @@ import type { Gateway } from './store/gateway.ts'
 
 export interface Dependencies {
   readonly gateway: Gateway
+  readonly runStep: RunMaintenance
   readonly tiers: Tiers
   readonly propagate: Propagate
   readonly secrets: Secrets
@@ -49,7 +51,8 @@ export interface Dependencies {
 
 /** The whole service, but for what it stands on. */
 export function createApp(dependencies: Dependencies): App {
-  const { gateway, tiers, propagate, secrets, limiters, observe, nowMs, wait, randomBytes, newRequestId } = dependencies
+  const { gateway, runStep, tiers, propagate, secrets, limiters, observe, nowMs, wait, randomBytes, newRequestId } =
+    dependencies
   const app: App = new OpenAPIHono()
   app.use(createRequestContext(newRequestId, nowMs, observe))
   app.onError(createErrorHandler(limiters))
@@ -65,6 +68,8 @@ export function createApp(dependencies: Dependencies): App {
   serveCheckBatch(api, gateway, tiers)
   serveConsume(api, gateway)
   serveMeter(api, gateway)
+  // Before what takes any other name for an entry's id.
+  serveHeads(api, gateway)
   serveLedger(api, gateway)
   serveUsage(api, gateway)
   serveReservations(api, gateway)
@@ -79,7 +84,7 @@ export function createApp(dependencies: Dependencies): App {
   serveNamespaces(api, gateway, mint)
   serveKeys(api, gateway, mint)
   serveTestClock(api, gateway, wait)
-  serveMaintenance(api, gateway)
+  serveMaintenance(api, runStep)
   serveBilling(api, gateway)
   serveAudit(api, gateway)
   serveSystem(app, gateway, nowMs)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Analytics } from './http/observe.ts'
 import type { RateLimiter } from './http/rate-limit.ts'
+import type { HeadsBucket } from './maintenance/sign-heads.ts'
 
 const postgresUrl = z
   .string()
@@ -23,6 +24,7 @@ const Environment = z
     JWT_SECRET: secret,
     JWT_SECRET_PREVIOUS: secret.optional(),
     KEY_PEPPER: secret,
+    LEDGER_SIGNING_KEY: secret.optional(),
     MEC_DEV_KEY: secret.optional(),
     POSTGRES_BUDGET_MS: milliseconds(50, 30_000).default(5000),
     UPSTASH_REDIS_REST_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
@@ -33,6 +35,7 @@ const Environment = z
     REQUESTS_PER_KEY: binding<RateLimiter>('limit'),
     FAILED_AUTH_PER_ADDRESS: binding<RateLimiter>('limit'),
     ANALYTICS: binding<Analytics>('writeDataPoint'),
+    LEDGER_HEADS: binding<HeadsBucket>('put'),
   })
   .refine(
     ({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }) => (url === undefined) === (token === undefined),

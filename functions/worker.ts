@@ -6,8 +6,11 @@ import { createPropagate } from './decisions/propagate.ts'
 import { createRedisTier, type RedisTier } from './decisions/redis.ts'
 import { type Environment, EnvironmentError, parseEnvironment } from './env.ts'
 import { failureResponse } from './http/errors.ts'
+import { createHeadSigner } from './http/head-signer.ts'
 import { createObserve } from './http/observe.ts'
 import { runScheduled } from './maintenance/run.ts'
+import { createSignHeads } from './maintenance/sign-heads.ts'
+import { createRunStep } from './maintenance/step.ts'
 import { createGateway } from './store/gateway.ts'
 import { createRedis } from './store/redis.ts'
 
@@ -29,8 +32,16 @@ function build(bindings: object) {
   const memory = createMemory(nowMs, env.STALE_IF_ERROR_MS)
   const redis = redisTierOf(env, nowMs)
   const propagate = createPropagate(memory, redis)
+  const { LEDGER_SIGNING_KEY: signingKey } = env
+  const signHeads = createSignHeads({
+    gateway,
+    signer: signingKey === undefined ? null : () => createHeadSigner(signingKey),
+    bucket: env.LEDGER_HEADS,
+  })
+  const runStep = createRunStep(gateway, signHeads)
   const app = createApp({
     gateway,
+    runStep,
     tiers: {
       memory,
       redis,
@@ -51,7 +62,7 @@ function build(bindings: object) {
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     newRequestId: () => crypto.randomUUID(),
   })
-  return { app, gateway, propagate }
+  return { app, runStep, propagate }
 }
 
 function redisTierOf(env: Environment, nowMs: () => number): RedisTier | null {
@@ -77,14 +88,16 @@ export default {
 
   async scheduled(controller, bindings) {
     service ??= build(bindings)
-    const { gateway, propagate } = service
-    const reports = await runScheduled(gateway, propagate, controller.cron, crypto.randomUUID(), () => Date.now())
+    const { runStep, propagate } = service
+    const reports = await runScheduled(runStep, propagate, controller.cron, crypto.randomUUID(), () => Date.now())
     const text = JSON.stringify({ event: 'cron', cron: controller.cron, reports })
-    const isFault = reports.some(({ failed, differences }) => failed !== null || differences.length > 0)
+    const isFault = reports.some(
+      ({ failed, differences, faults }) => failed !== null || differences.length + faults.length > 0,
+    )
     if (isFault) console.error(text)
     else console.log(text)
     // So that the platform counts the run as failed, too.
-    if (isFault) throw new Error('a cron job failed or found differences: see its report')
+    if (isFault) throw new Error('a cron job failed, or found differences or a broken chain: see its report')
   },
 } satisfies ExportedHandler<object>
 

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { mintKey, NAMESPACE, type RandomBytes } from '../functions/http/api-key.ts'
 import { importHmacKey } from '../functions/http/encoding.ts'
+import { connected } from './connected.ts'
 import { Refusal } from './refusal.ts'
 
 export type FirstKeyOptions = {
@@ -29,7 +30,6 @@ export type FirstKey = {
 
 type Namespace = { isSandbox: boolean; rawUuids: boolean }
 
-const CONNECT_BUDGET_MS = 10_000
 /** undefined_table, undefined_function, undefined_column, invalid_schema_name. */
 const NO_SCHEMA = new Set(['42P01', '42883', '42703', '3F000'])
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -98,16 +98,6 @@ async function inTransaction<Result>(
   }
 }
 
-async function connected(connectionString: string): Promise<pg.Client> {
-  try {
-    const client = new pg.Client({ connectionString, connectionTimeoutMillis: CONNECT_BUDGET_MS })
-    await client.connect()
-    return client
-  } catch (error) {
-    throw new Refusal(`DATABASE_URL: no connection: ${messageOf(error)}`)
-  }
-}
-
 function understood(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error
   if (NO_SCHEMA.has(error.code ?? '')) {
@@ -117,10 +107,4 @@ function understood(error: unknown): unknown {
     return new Refusal(`DATABASE_URL: must be the owner's, with whom migrations run (${error.message}).`)
   }
   return error
-}
-
-function messageOf(error: unknown): string {
-  // Of several addresses that all failed, the message is empty.
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ')
-  return error instanceof Error ? error.message : String(error)
 }

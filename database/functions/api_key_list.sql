@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION api_key_list(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  v_namespace namespaces := fn_authorize(p_credential, '{admin}', NULL);
+  v_namespace namespaces := fn_authorize(p_credential, '{read}', NULL);
   v_cursor text[] := fn_cursor(p_request, '{timestamptz,uuid}');
   v_rows jsonb[];
   v_keys jsonb[];

@@ -27,7 +27,7 @@ BEGIN
     v_key_owner := coalesce(v_account_id, uuid_generate_v5(v_namespace.account_seed, ''));
     v_result := fn_replay(v_key_owner, v_key, 'rule', v_hash);
     IF v_result IS NOT NULL THEN
-      RETURN v_result || jsonb_build_object('duplicate', true);
+      RETURN v_result || jsonb_build_object('account_id', p_request ->> 'account_id', 'duplicate', true);
     END IF;
   END IF;
   INSERT INTO control_rules (namespace_id, account_id, plan_id, resource_type_code, limit_kind_code, limit_action_code, warn_at_percent,
@@ -37,10 +37,10 @@ BEGIN
     (p_request ->> 'overage_cap')::numeric, (p_request ->> 'grace_percent')::numeric, (p_request ->> 'grace_seconds')::bigint,
     coalesce(p_request ->> 'on_error', 'deny'))
   RETURNING * INTO v_rule;
-  v_result := fn_rule_json(v_rule) || jsonb_build_object('account_id', p_request ->> 'account_id');
+  v_result := fn_rule_json(v_rule) - 'account_id';
   IF v_key IS NOT NULL THEN
     PERFORM fn_remember(v_key_owner, v_key, 'rule', v_hash, v_result, v_rule.created_at);
   END IF;
-  RETURN v_result || jsonb_build_object('duplicate', false);
+  RETURN v_result || jsonb_build_object('account_id', p_request ->> 'account_id', 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION api_rule_create IS 'POST /v1/rules: the rule, and duplicate.';

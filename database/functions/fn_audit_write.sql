@@ -7,7 +7,12 @@ DECLARE
   v_before jsonb := fn_audit_personal(p_before, p_personal);
   v_after jsonb := fn_audit_personal(p_after, p_personal);
   v_salt bytea;
+  v_audited text := coalesce(current_setting('mec.audited', true), '');
 BEGIN
+  -- Whose chains this transaction adds to when it commits.
+  IF NOT p_namespace_id = ANY (string_to_array(v_audited, ' ')) THEN
+    PERFORM set_config('mec.audited', concat_ws(' ', nullif(v_audited, ''), p_namespace_id), true);
+  END IF;
   IF v_before IS NOT NULL OR v_after IS NOT NULL THEN
     v_salt := gen_random_bytes(16);
     INSERT INTO audit_details (audit_id, account_id, before, after, salt) VALUES (v_audit_id, p_account_id, v_before, v_after, v_salt);

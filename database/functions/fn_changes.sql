@@ -4,10 +4,10 @@ BEGIN
   RETURN (
     WITH note AS MATERIALIZED (
       SELECT n.*, row_number() OVER () AS n
-      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
+      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, account text, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
     ), key AS (
       -- Of several notes of one key the last says most.
-      SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, fn_account_label(a.account_id) AS label,
+      SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, coalesce(t.account, fn_account_label(a.account_id)) AS label,
         s.account_id, s.resource_type_code, s.key_version, t.snapshot, t.holders
       FROM note t JOIN resource_state s ON s.account_id = t.account_id AND s.resource_type_code = t.resource
       JOIN accounts a ON a.account_id = t.account_id

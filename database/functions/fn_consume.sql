@@ -56,7 +56,7 @@ BEGIN
     p_item := v_drawn.items[1];
     v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_drawn.items, v_drawn.allocations, v_now);
     v_written := fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, p_item.limit_kind_code, v_drawn.states,
-      v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over);
+      v_was_over OR p_item.included_quantity < p_item.quantity, v_was_over, p_head => v_entry);
     v_key_version := v_key_version + 1;
     v_limits := fn_limits(v_drawn.states, v_rules, p_account_id, p_item.resource_type_code, v_now);
   END IF;

@@ -7,7 +7,7 @@ DECLARE
   v_ended int := 0;
 BEGIN
   SELECT count(*) AS leases, array_agg(l.lease_id) FILTER (WHERE l.expires_at > l.now) AS alive,
-    array_agg(DISTINCT ROW(l.account_id, l.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FILTER (WHERE l.expires_at <= l.now) AS keys
+    array_agg(DISTINCT fn_resource_key(l.account_id, l.resource_type_code)) FILTER (WHERE l.expires_at <= l.now) AS keys
   INTO v_due
   FROM (
     SELECT l.*, c.now FROM namespaces n

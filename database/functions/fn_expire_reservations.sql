@@ -5,7 +5,7 @@ DECLARE
   v_key record;
   v_ended int := 0;
 BEGIN
-  SELECT count(*) AS reservations, array_agg(DISTINCT ROW(r.account_id, r.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) AS keys
+  SELECT count(*) AS reservations, array_agg(DISTINCT fn_resource_key(r.account_id, r.resource_type_code)) AS keys
   INTO v_due
   FROM (
     SELECT r.account_id, r.resource_type_code FROM namespaces n

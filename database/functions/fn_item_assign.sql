@@ -13,6 +13,7 @@ DECLARE
   v_verdicts limit_verdict[];
   v_was_over boolean;
   v_drawn record;
+  v_entry consumption_ledger;
 BEGIN
   IF coalesce(length(p_name), 0) NOT BETWEEN 1 AND 255 THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'item must have 1 to 255 characters', 'item');
@@ -52,10 +53,10 @@ BEGIN
   v_item.entry_id := v_drawn.items[1].entry_id;
   v_item.decision := fn_decision(fn_limits_after(v_limits, v_drawn.states, 'inventory', v_now), v_verdicts, v_suspended,
     p_account_id, v_resource, p_scope, 1, 'assign', v_now);
-  PERFORM fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'assignment', v_drawn.items, v_drawn.allocations, v_now);
+  v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'assignment', v_drawn.items, v_drawn.allocations, v_now);
   INSERT INTO inventory_items SELECT v_item.*;
   PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_drawn.states,
-    v_was_over OR v_drawn.items[1].included_quantity < 1, v_was_over);
+    v_was_over OR v_drawn.items[1].included_quantity < 1, v_was_over, p_head => v_entry);
   RETURN v_item.decision || jsonb_build_object('item', fn_item_json(v_item, p_account), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_item_assign IS

@@ -24,7 +24,7 @@ BEGIN
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, v_resource, 'release', ARRAY[v_use], '{}', v_now);
   DELETE FROM inventory_items i WHERE i.account_id = p_account_id AND i.resource_type_code = v_resource AND i.item = p_name;
   v_states := fn_entitlement_states(p_account_id, v_resource, v_item.resource_scope, v_timezone, v_now, v_now, false);
-  PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_states, true, v_was_over);
+  PERFORM fn_touch_resource(p_account_id, v_resource, v_now, 'inventory', v_states, true, v_was_over, p_head => v_entry);
   RETURN jsonb_build_object('item', fn_item_json(v_item, p_account), 'entry', fn_entry_json(v_entry, p_account, v_use.metadata),
     'state', fn_state_json(v_states, 'inventory'));
 END $$;

@@ -25,6 +25,8 @@ BEGIN
   PERFORM fn_fail_with(p_item.error);
   SELECT u.counted_at, u.states INTO p_item.counted_at, v_states
   FROM fn_states_for_use(p_account_id, p_item.resource_type_code, p_item.resource_scope, v_timezone, v_now, p_item.counted_at) u;
+  p_item.is_late := p_item.is_late
+    OR p_item.counted_at = v_now AND fn_windows_over(v_states, v_timezone, p_item.occurred_at, v_now - p_namespace.late_arrival_grace);
   v_limits := fn_limit_states(v_states, p_namespace.namespace_id, p_account_id, p_item.resource_type_code, v_now);
   PERFORM fn_fail_with(fn_negative_error(p_item, v_states));
   SELECT d.items, d.states, d.allocations INTO v_items, v_states, v_allocations FROM fn_draw(ARRAY[p_item], v_states, v_limits) d;
@@ -39,7 +41,7 @@ BEGIN
   PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'meter', p_item.request_hash, v_result, v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_account_id, p_item.resource_type_code, 'usage', v_items, v_allocations, v_now);
   PERFORM fn_touch_resource(p_account_id, p_item.resource_type_code, v_now, coalesce(p_item.limit_kind_code, ''), v_states, true,
-    fn_exceeded(v_limits, p_item.limit_kind_code));
+    fn_exceeded(v_limits, p_item.limit_kind_code), p_head => v_entry);
   RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_meter IS

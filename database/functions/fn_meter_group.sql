@@ -26,6 +26,7 @@ BEGIN
       v_item.status := 'recorded';
       IF v_counts_now THEN
         v_item.counted_at := p_now;
+        v_item.is_late := fn_windows_over(v_states, v_timezone, v_item.occurred_at, p_now - p_namespace.late_arrival_grace);
       END IF;
       v_pending := v_pending || v_item;
     ELSE

@@ -55,7 +55,7 @@ BEGIN
   UPDATE reservations r SET committed_state = fn_state_json(v_states, p_reservation.limit_kind_code)
   WHERE r.reservation_id = p_reservation.reservation_id RETURNING r.* INTO p_reservation;
   PERFORM fn_touch_resource(p_reservation.account_id, p_reservation.resource_type_code, v_now, p_reservation.limit_kind_code, v_states,
-    true, fn_exceeded(v_limits, p_reservation.limit_kind_code));
+    true, fn_exceeded(v_limits, p_reservation.limit_kind_code), p_head => v_entry);
   RETURN jsonb_build_object('reservation', fn_reservation_json(p_reservation, p_account, v_now),
     'entry', CASE WHEN v_quantity <> 0 THEN fn_entry_json(v_entry, p_account, v_item.metadata) END,
     'state', p_reservation.committed_state, 'duplicate', false);

@@ -61,7 +61,7 @@ BEGIN
   v_result := fn_decision(fn_limits_after(v_limits, v_states, p_item.limit_kind_code, v_now), v_verdicts, v_suspended,
       p_account_id, p_item.resource_type_code, p_item.resource_scope, p_item.quantity, 'consume', v_now)
     || jsonb_build_object('reservation', fn_reservation_json(v_hold, p_account, v_now));
-  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash, v_result, v_now);
+  PERFORM fn_remember(p_account_id, p_item.idempotency_key, 'reserve', p_item.request_hash, v_result #- '{reservation,account_id}', v_now);
   INSERT INTO reservations SELECT v_hold.*;
   INSERT INTO reservation_allocations (reservation_id, entitlement_id, draw_order, bucket_id, window_start, window_end,
     included_quantity, overage_quantity)

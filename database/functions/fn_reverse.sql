@@ -87,7 +87,7 @@ BEGIN
   PERFORM fn_remember(p_entry.account_id, p_key, 'reverse', v_hash, v_result, v_now);
   v_entry := fn_write_usage(p_namespace.namespace_id, p_entry.account_id, p_entry.resource_type_code, 'reversal', ARRAY[v_item], v_allocations, v_now,
     p_entry.entry_id);
-  PERFORM fn_touch_resource(p_entry.account_id, p_entry.resource_type_code, v_now, v_kind, v_states, true, v_was_over);
+  PERFORM fn_touch_resource(p_entry.account_id, p_entry.resource_type_code, v_now, v_kind, v_states, true, v_was_over, p_head => v_entry);
   RETURN v_result - 'entry_id' || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, v_item.metadata), 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_reverse IS

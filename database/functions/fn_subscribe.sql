@@ -19,7 +19,7 @@ BEGIN
   SELECT array_agg(t) INTO v_templates FROM plan_entitlement_templates t
   WHERE t.namespace_id = v_plan.namespace_id AND t.plan_id = v_plan.plan_id AND t.plan_version = v_plan.current_version;
   PERFORM fn_bump_resources((
-    SELECT array_agg(DISTINCT ROW(p_account_id, t.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM unnest(v_templates) t
+    SELECT array_agg(DISTINCT fn_resource_key(p_account_id, t.resource_type_code)) FROM unnest(v_templates) t
   ));
   IF v_templates IS NULL THEN
     -- No resource to lock: one at a time all the same, so that a key counts once.

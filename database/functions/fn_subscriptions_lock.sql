@@ -4,7 +4,7 @@ BEGIN
   -- Their own rows first, so that what they hold stands still while its locks are taken.
   PERFORM FROM subscriptions s WHERE s.subscription_id = ANY (p_subscription_ids) ORDER BY s.subscription_id FOR UPDATE;
   PERFORM fn_bump_resources((
-    SELECT array_agg(jsonb_populate_record(NULL::resource_state, jsonb_build_object('account_id', k.account_id, 'resource_type_code', k.resource_type_code)))
+    SELECT array_agg(fn_resource_key(k.account_id, k.resource_type_code))
     FROM (
       SELECT e.account_id, e.resource_type_code FROM entitlements e WHERE e.subscription_id = ANY (p_subscription_ids)
       UNION

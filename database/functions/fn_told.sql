@@ -7,10 +7,7 @@ BEGIN
     RETURN p_result;
   END IF;
   PERFORM set_config('mec.notes', '', true);
-  IF p_result ? 'changes' THEN
-    RETURN p_result;
-  END IF;
   RETURN p_result || jsonb_build_object('changes', fn_changes(('[' || rtrim(v_notes, ',') || ']')::jsonb));
 END $$;
 COMMENT ON FUNCTION fn_told IS
-'The result of a command with what it changed, in `changes` (database/README.md): the Worker calls every command within this.';
+'The result of a command with what it changed, in `changes` (database/README.md): the Worker calls within this what does not say it by itself.';

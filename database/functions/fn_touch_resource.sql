@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION fn_touch_resource(
   p_account_id uuid, p_resource text, p_now timestamptz, p_kind text, p_states entitlement_state[], p_over boolean, p_was_over boolean,
-  p_granted int DEFAULT 0
+  p_granted int DEFAULT 0, p_head consumption_ledger DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -10,7 +10,8 @@ BEGIN
   PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_resource));
   IF NOT p_over THEN
     -- Within the limit no clock starts, and what one says is not asked.
-    UPDATE resource_state s SET key_version = s.key_version + 1, last_fencing_token = s.last_fencing_token + p_granted
+    UPDATE resource_state s SET key_version = s.key_version + 1, last_fencing_token = s.last_fencing_token + p_granted,
+      chain_seq = coalesce(p_head.chain_seq, s.chain_seq), chain_hash = coalesce(p_head.chain_hash, s.chain_hash)
     WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
     RETURN true;
   END IF;
@@ -23,6 +24,8 @@ BEGIN
   UPDATE resource_state s SET
     key_version = s.key_version + 1,
     last_fencing_token = s.last_fencing_token + p_granted,
+    chain_seq = coalesce(p_head.chain_seq, s.chain_seq),
+    chain_hash = coalesce(p_head.chain_hash, s.chain_hash),
     cumulative_exceeded_at = CASE
       WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_exceeded_at
       WHEN v_over THEN coalesce(CASE WHEN p_was_over AND s.cumulative_grace_end IS NULL THEN s.cumulative_exceeded_at END, p_now) END,
@@ -39,4 +42,4 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_touch_resource IS
-'After a write: bumps and notes the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes; p_granted: how many leases it granted.';
+'After a write: bumps and notes the version of an (account, resource) and keeps the grace clock of the kind that was drawn on. p_over: whether the limit may be exceeded, before or after; p_was_over: whether it was before; p_states: as they are now, in all scopes; p_granted: how many leases it granted; p_head: the last entry that it wrote, if it wrote any.';

@@ -7,26 +7,40 @@ DECLARE
   v_sum record;
   v_written boolean;
   v_drawn usage_allocation;
+  v_item usage_item;
+  v_of_entry usage_allocation[];
+  v_next int := 1;
+  v_seq bigint;
+  v_hash bytea;
   v_entry consumption_ledger;
+  v_entries consumption_ledger[] := '{}';
 BEGIN
-  WITH ledger AS (
-    INSERT INTO consumption_ledger (entry_id, namespace_id, account_id, resource_type_code, resource_scope, entry_kind, limit_kind_code,
-      idempotency_key, quantity, unit_code, original_quantity, original_unit_code, occurred_at, recorded_at, counted_at, is_late,
-      reverses_entry_id, included_quantity, overage_quantity, excess_quantity, details_hash)
-    SELECT i.entry_id, p_namespace_id, p_account_id, p_resource, i.resource_scope, p_kind, i.limit_kind_code,
-      i.idempotency_key, i.quantity, i.unit_code, i.original_quantity, i.original_unit_code, i.occurred_at, p_now, i.counted_at, i.is_late,
-      p_reverses, i.included_quantity, i.overage_quantity, i.excess_quantity,
-      CASE WHEN i.metadata <> '{}' THEN fn_store_details(i.entry_id, i.metadata) END
-    FROM unnest(p_items) i
-    RETURNING *
-  ), drawn AS (
+  SELECT s.chain_seq, s.chain_hash INTO v_seq, v_hash FROM resource_state s
+  WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  FOREACH v_item IN ARRAY p_items LOOP
+    v_of_entry := '{}';
+    WHILE (p_allocations[v_next]).entry_id = v_item.entry_id LOOP
+      v_of_entry := v_of_entry || p_allocations[v_next];
+      v_next := v_next + 1;
+    END LOOP;
+    v_seq := v_seq + 1;
+    v_entry := ROW(v_item.entry_id, p_namespace_id, p_account_id, p_resource, v_item.resource_scope, p_kind, v_item.limit_kind_code,
+      v_item.idempotency_key, v_item.quantity, v_item.unit_code, v_item.original_quantity, v_item.original_unit_code,
+      v_item.occurred_at, p_now, v_item.counted_at, v_item.is_late, p_reverses,
+      v_item.included_quantity, v_item.overage_quantity, v_item.excess_quantity,
+      CASE WHEN v_item.metadata <> '{}' THEN fn_store_details(v_item.entry_id, p_account_id, v_item.metadata) END, v_seq, NULL);
+    v_hash := fn_entry_hash(v_hash, v_entry, v_of_entry);
+    v_entry.chain_hash := v_hash;
+    v_entries := v_entries || v_entry;
+  END LOOP;
+  WITH drawn AS (
     INSERT INTO consumption_allocations (entry_id, entitlement_id, account_id, resource_type_code, bucket_id, window_start, window_end,
       counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier, draw_order)
     SELECT a.entry_id, a.entitlement_id, p_account_id, p_resource, a.bucket_id, a.window_start, a.window_end,
       a.counted_at, a.included_quantity, a.overage_quantity, a.excess_quantity, a.billable_quantity, a.overage_multiplier, a.ordinality
     FROM unnest(p_allocations) WITH ORDINALITY a
   )
-  SELECT l.* INTO v_entry FROM ledger l LIMIT 1;
+  INSERT INTO consumption_ledger SELECT e.* FROM unnest(v_entries) e;
 
   -- One use is the common case; the many of a batch fall into few windows and quarters.
   IF cardinality(p_items) = 1 AND cardinality(p_allocations) = 1 AND p_items[1].counted_at = p_items[1].occurred_at THEN
@@ -80,4 +94,4 @@ BEGIN
   RETURN v_entry;
 END $$;
 COMMENT ON FUNCTION fn_write_usage IS
-'Writes drawn uses of one (account, resource), all of one limit kind: ledger, allocations, window counters, rollups, stock. The caller holds the lock of the resource, and bumps its version with fn_touch_resource. Gives the entry (of several, one).';
+'Writes drawn uses of one (account, resource), all of one limit kind: ledger, allocations, window counters, rollups, stock. The caller holds the lock of the resource, and gives the last entry, which is what this gives, to fn_touch_resource: it is the new head of the hash chain.';

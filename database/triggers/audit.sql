@@ -11,7 +11,7 @@ BEGIN
   END IF;
   PERFORM fn_audit_write(
     CASE WHEN v_before IS NULL THEN 'create' WHEN v_after IS NULL THEN 'delete' ELSE coalesce((
-      SELECT e.action FROM (VALUES ('revoked_at', 'revoke'), ('ended_at', 'revoke'), ('canceled_at', 'cancel'), ('frozen_at', 'close')) e (field, action)
+      SELECT e.action FROM (VALUES ('revoked_at', 'revoke'), ('ended_at', 'revoke'), ('canceled_at', 'cancel'), ('frozen_at', 'close'), ('erased_at', 'erase')) e (field, action)
       WHERE v_after ->> e.field <> coalesce(v_before ->> e.field, '') LIMIT 1
     ), 'update') END,
     TG_ARGV[0],

@@ -25,7 +25,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
   -- A rule of one account concerns that account alone; any other one the whole namespace.
   PERFORM fn_bump_resources((
-    SELECT array_agg(DISTINCT ROW(c.account_id, c.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state)
+    SELECT array_agg(DISTINCT fn_resource_key(c.account_id, c.resource_type_code))
     FROM changed c WHERE c.account_id IS NOT NULL
   ));
   PERFORM fn_bump_namespaces((SELECT array_agg(DISTINCT c.namespace_id) FROM changed c WHERE c.account_id IS NULL));

@@ -55,7 +55,7 @@ CREATE OR REPLACE FUNCTION fn_entitlement_changed() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM fn_bump_resources((
-    SELECT array_agg(DISTINCT ROW(c.account_id, c.resource_type_code, 0, 0, NULL, NULL, NULL, NULL)::resource_state) FROM changed c
+    SELECT array_agg(DISTINCT fn_resource_key(c.account_id, c.resource_type_code)) FROM changed c
   ));
   RETURN NULL;
 END $$;

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bigint, check, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
-import { instant, quantity, textC } from './columns.ts'
+import { bytea, instant, quantity, textC } from './columns.ts'
 
 /** What happens at a limit. The most specific wins: account, then plan, then resource; among equals the newest. */
 export const controlRules = pgTable(
@@ -40,6 +40,7 @@ export const controlRules = pgTable(
 /**
  * The row that every command on an (account, resource) locks. The grace clocks are the instants at which a limit was
  * crossed; the cumulative one ends with the earliest-ending window of that moment (null: it has no such end).
+ * `chain_seq`, `chain_hash`: of the last entry in the ledger; hash null: there is none.
  */
 export const resourceState = pgTable(
   'resource_state',
@@ -52,6 +53,8 @@ export const resourceState = pgTable(
     cumulativeGraceEnd: instant('cumulative_grace_end'),
     inventoryExceededAt: instant('inventory_exceeded_at'),
     concurrencyExceededAt: instant('concurrency_exceeded_at'),
+    chainSeq: bigint('chain_seq', { mode: 'number' }).notNull().default(0),
+    chainHash: bytea('chain_hash'),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode] })],
 )

@@ -1,11 +1,24 @@
 import { sql } from 'drizzle-orm'
-import { boolean, date, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  check,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from 'drizzle-orm/pg-core'
 import { bytea, instant, quantity, textC } from './columns.ts'
 
 /**
  * Append-only record of what was done; a correction is a reversal. No unique index beyond its id, so that it can be
  * partitioned by month. `counted_at` = `occurred_at`, or `recorded_at` of a late entry and of one that nothing covered
- * when it occurred. `limit_kind_code` is what it drew on; null when nothing was entitled.
+ * when it occurred. `limit_kind_code` is what it drew on; null when nothing was entitled. `chain_seq` numbers the entries
+ * of an (account, resource) as they were recorded; `chain_hash` covers the entry and all before it: docs/LEDGER_CHAIN.md.
  */
 export const consumptionLedger = pgTable(
   'consumption_ledger',
@@ -31,6 +44,8 @@ export const consumptionLedger = pgTable(
     overageQuantity: quantity('overage_quantity').notNull(),
     excessQuantity: quantity('excess_quantity').notNull(),
     detailsHash: bytea('details_hash'),
+    chainSeq: bigint('chain_seq', { mode: 'number' }).notNull(),
+    chainHash: bytea('chain_hash').notNull(),
   },
   (t) => [
     index('consumption_ledger_by_resource').on(t.accountId, t.resourceTypeCode, t.occurredAt, t.entryId),
@@ -38,6 +53,7 @@ export const consumptionLedger = pgTable(
     index('consumption_ledger_reversals')
       .on(t.accountId, t.resourceTypeCode, t.recordedAt)
       .where(sql`${t.entryKind} = 'reversal'`),
+    index('consumption_ledger_chain').on(t.accountId, t.resourceTypeCode, t.chainSeq),
     index('consumption_ledger_reversed').on(t.reversesEntryId).where(sql`${t.reversesEntryId} is not null`),
   ],
 )
@@ -82,10 +98,54 @@ export const consumptionAllocations = pgTable(
 )
 
 /** Personal strings of entries, outside the ledger so that they can be erased; the ledger keeps their salted SHA-256. */
-export const ledgerDetails = pgTable('ledger_details', {
-  entryId: uuid('entry_id').primaryKey(),
-  metadata: jsonb('metadata').notNull(),
-  salt: bytea('salt').notNull(),
+export const ledgerDetails = pgTable(
+  'ledger_details',
+  {
+    entryId: uuid('entry_id').primaryKey(),
+    metadata: jsonb('metadata').notNull(),
+    salt: bytea('salt').notNull(),
+    accountId: uuid('account_id').notNull(),
+  },
+  (t) => [index('ledger_details_by_account').on(t.accountId)],
+)
+
+/**
+ * Heads of chains, signed outside the database with a key that is not in it. Append-only. Each signature covers the one
+ * before it of its namespace, so that none can be taken out. `chain`: `ledger`, of an (account, resource), or `audit`, of
+ * the namespace. Columns as the Worker signed them; docs/LEDGER_CHAIN.md.
+ */
+export const signedHeads = pgTable(
+  'signed_heads',
+  {
+    namespaceId: text('namespace_id').notNull(),
+    headNumber: bigint('head_number', { mode: 'number' }).notNull(),
+    chain: text('chain').notNull(),
+    accountId: uuid('account_id'),
+    resourceTypeCode: textC('resource_type_code'),
+    chainSeq: bigint('chain_seq', { mode: 'number' }).notNull(),
+    chainHash: bytea('chain_hash').notNull(),
+    signedAt: instant('signed_at').notNull(),
+    keyId: text('key_id').notNull(),
+    previousSignature: bytea('previous_signature'),
+    signature: bytea('signature').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.namespaceId, t.headNumber] }),
+    index('signed_heads_by_resource')
+      .on(t.accountId, t.resourceTypeCode, t.chainSeq)
+      .where(sql`${t.accountId} is not null`),
+    index('signed_heads_of_audit').on(t.namespaceId, t.chainSeq).where(sql`${t.accountId} is null`),
+    check('signed_heads_chain', sql`${t.chain} in ('ledger', 'audit')`),
+    check('signed_heads_of', sql`(${t.chain} = 'ledger') = (num_nulls(${t.accountId}, ${t.resourceTypeCode}) = 0)`),
+  ],
+)
+
+/** Of the signed heads of a namespace: the last one, on which the next follows, and how many have been exported. */
+export const headSigning = pgTable('head_signing', {
+  namespaceId: text('namespace_id').primaryKey(),
+  lastNumber: bigint('last_number', { mode: 'number' }).notNull().default(0),
+  lastSignature: bytea('last_signature'),
+  exportedNumber: bigint('exported_number', { mode: 'number' }).notNull().default(0),
 })
 
 /**

@@ -34,7 +34,10 @@ export const namespaces = pgTable(
   ],
 )
 
-/** Rows appear by themselves on first use. `external_id` is the caller's own string, null where that is the UUID. */
+/**
+ * Rows appear by themselves on first use. `external_id` is the caller's own string, null where that is the UUID, or was
+ * erased: `erased_at` is when personal strings last were.
+ */
 export const accounts = pgTable(
   'accounts',
   {
@@ -46,6 +49,7 @@ export const accounts = pgTable(
     status: text('status').notNull().default('active'),
     metadata: jsonb('metadata').notNull().default({}),
     createdAt: instant('created_at').notNull().default(sql`now()`),
+    erasedAt: instant('erased_at'),
   },
   (t) => [
     check('accounts_status', sql`${t.status} in ('active', 'suspended')`),
@@ -80,7 +84,7 @@ export const apiKeys = pgTable(
 
 /**
  * Where a job goes on that goes through all rows of `resource_state`, of one namespace or ('') of all, in the order of
- * their keys. Null: at the first.
+ * their keys. Null: at the first. `from_seq`: after which entry of that chain.
  */
 export const maintenanceCursors = pgTable(
   'maintenance_cursors',
@@ -89,6 +93,7 @@ export const maintenanceCursors = pgTable(
     namespaceId: text('namespace_id').notNull(),
     fromAccountId: uuid('from_account_id'),
     fromResourceTypeCode: textC('from_resource_type_code'),
+    fromSeq: bigint('from_seq', { mode: 'number' }),
   },
   (t) => [primaryKey({ columns: [t.job, t.namespaceId] })],
 )
@@ -133,6 +138,28 @@ export const auditLog = pgTable(
     index('audit_log_by_object').on(t.namespaceId, t.objectId, t.changedAt, t.auditId),
   ],
 )
+
+/**
+ * The hash chain of each namespace's trail, in the order of the commits: a row for each of `audit_log`, whose hash covers
+ * that and all before it (docs/LEDGER_CHAIN.md). Apart from the trail, as it is known only at the commit.
+ */
+export const auditChain = pgTable(
+  'audit_chain',
+  {
+    namespaceId: text('namespace_id').notNull(),
+    chainSeq: bigint('chain_seq', { mode: 'number' }).notNull(),
+    auditId: uuid('audit_id').notNull().unique(),
+    chainHash: bytea('chain_hash').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.namespaceId, t.chainSeq] })],
+)
+
+/** The last link of each namespace's audit chain: the row that is locked to add one, last of all locks. */
+export const auditHeads = pgTable('audit_heads', {
+  namespaceId: text('namespace_id').primaryKey(),
+  chainSeq: bigint('chain_seq', { mode: 'number' }).notNull().default(0),
+  chainHash: bytea('chain_hash'),
+})
 
 /** Personal strings of the trail, outside it so that they can be erased; the trail keeps their salted SHA-256. */
 export const auditDetails = pgTable(

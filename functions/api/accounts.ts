@@ -47,7 +47,7 @@ const PatchInput = ById.extend({
     description: 'A name of the IANA time zone database. It takes effect with the next window.',
     example: 'Europe/Berlin',
   }),
-  status: AccountStatus.optional(),
+  status: AccountStatus.optional().openapi({ description: 'Suspended: it is denied whatever asks.' }),
   metadata: metadata().optional().openapi({ description: 'Takes the place of all there was.' }),
 })
 const patchAccount = contract({
@@ -65,9 +65,49 @@ const patchAccount = contract({
   example: { request: { timezone: 'Europe/Berlin' }, answer: ACCOUNT_EXAMPLE },
 })
 
+const Erased = z
+  .object({
+    account_id: z.string(),
+    erased_at: instant().nullable().openapi({ description: 'When something was last erased; null: never seen.' }),
+    complete: z.boolean().openapi({ description: 'False: there was very much of it, and some is left. Ask again.' }),
+    ledger_details: z.int().min(0).openapi({ description: 'Entries of the ledger whose metadata are gone.' }),
+    leases: z.int().min(0).openapi({ description: 'Leases whose holder and metadata are.' }),
+    items: z.int().min(0).openapi({ description: 'Items owned whose name and metadata are.' }),
+    entitlements: z.int().min(0).openapi({ description: 'Entitlements whose metadata are.' }),
+    audit_details: z.int().min(0).openapi({ description: 'Entries of the audit trail whose personal strings are.' }),
+  })
+  .openapi('Erased')
+const eraseAccount = contract({
+  method: 'post',
+  path: '/v1/accounts/{account_id}/erase',
+  operationId: 'eraseAccount',
+  tag: 'Accounts',
+  summary: 'Erase the personal strings of an account',
+  description:
+    'For good, and safe to repeat: metadata wherever there are any, holders, items, its own string and name. What was used, owned and held stays, with its sums and hash chains, under ids and pseudonyms (`erased:…`). Idempotency keys stay, too: put nothing personal into them. Whoever uses the same `account_id` again goes on with the same account.',
+  scopes: ['admin'],
+  input: ById,
+  statuses: { 200: 'What was erased now.' },
+  answer: Erased,
+  example: {
+    request: {},
+    answer: {
+      account_id: 'org_acme',
+      erased_at: '2026-11-21T10:00:00Z',
+      complete: true,
+      ledger_details: 411,
+      leases: 12,
+      items: 3,
+      entitlements: 1,
+      audit_details: 7,
+    },
+  },
+})
+
 type Answer = z.input<typeof Account>
 
 export function serveAccounts(api: Api, gateway: Gateway): void {
   api.serve(getAccount, forward(gateway.bind<z.output<typeof ById>, Answer>('api_account_get')))
+  api.serve(eraseAccount, forward(gateway.bind<z.output<typeof ById>, z.input<typeof Erased>>('api_account_erase')))
   api.serve(patchAccount, forward(gateway.bind<z.output<typeof PatchInput>, Answer>('api_account_patch')))
 }

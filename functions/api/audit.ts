@@ -5,7 +5,7 @@ import { accountId, page, printable, time } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { id, instant } from './shapes.ts'
 
-const ACTIONS = ['create', 'update', 'delete', 'revoke', 'cancel', 'close'] as const
+const ACTIONS = ['create', 'update', 'delete', 'revoke', 'cancel', 'close', 'erase'] as const
 const OBJECT_TYPES = [
   'account',
   'plan',
@@ -79,9 +79,9 @@ const ENTRY = {
 
 const ListInput = z.strictObject({
   account_id: accountId().optional(),
-  object_type: ObjectType.optional(),
-  object_id: printable(MAX_OBJECT_ID).optional(),
-  action: ActionName.optional(),
+  object_type: ObjectType.optional().openapi({ description: 'What was changed.' }),
+  object_id: printable(MAX_OBJECT_ID).optional().openapi({ example: RULE.rule_id }),
+  action: ActionName.optional().openapi({ description: 'What was done with it.' }),
   actor: printable(MAX_ACTOR).optional().openapi({ description: ACTOR, example: 'cron' }),
   from: time().optional().openapi({ description: 'Inclusive, on `at`.' }),
   to: time().optional().openapi({ description: 'Exclusive, on `at`.' }),

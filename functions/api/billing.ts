@@ -36,7 +36,7 @@ const Status = z.enum(['open', 'closed']).openapi('BillingStatus')
 const filters = {
   account_id: accountId().optional(),
   resource: resource().optional(),
-  status: Status.optional(),
+  status: Status.optional().openapi({ description: 'Both when left out.' }),
   from: time()
     .optional()
     .openapi({ description: "Inclusive, on the window's end. One without an end is after all times." }),
@@ -127,7 +127,7 @@ const ExportInput = z.strictObject({
     example: 'csv',
   }),
   ...filters,
-  status: Status.optional().openapi({ default: 'closed' }),
+  status: Status.optional().openapi({ default: 'closed', description: 'Closed windows when left out.' }),
 })
 type ExportRequest = z.output<typeof ExportInput> & { readonly cursor?: string }
 type ExportPage = { readonly rows: readonly (readonly (string | null)[])[]; readonly next_cursor: string | null }

@@ -5,7 +5,7 @@ import { decide } from '../decisions/decide.ts'
 import type { Asking, CheckQuestion, SnapshotAnswer, SnapshotRequest, Tiers } from '../decisions/question.ts'
 import type { Api, Exchange } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
-import { accountId, integer, nonNegativeQuantity, resource, scope, time } from '../http/fields.ts'
+import { accountId, beginning, integer, nonNegativeQuantity, resource, scope } from '../http/fields.ts'
 import { changesNothing, type Gateway } from '../store/gateway.ts'
 import { DECISION_EXAMPLE, Decision } from './shapes.ts'
 
@@ -17,7 +17,7 @@ export const CheckRequest = z
     quantity: nonNegativeQuantity()
       .optional()
       .openapi({ default: 1, description: '0 asks whether it is in force at all.', example: 1 }),
-    at: time().nullish().openapi({ description: 'Decide as of that instant, past or future.', example: null }),
+    at: beginning().nullish().openapi({ description: 'Decide as of that instant, past or future.', example: null }),
     max_staleness_ms: integer(0, 60_000)
       .nullish()
       .openapi({ description: 'How old the state behind the answer may be. 0 reads the database.', example: null }),

@@ -1,7 +1,17 @@
 import { z } from '@hono/zod-openapi'
 import { type Api, type Exchange, forward } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
-import { accountId, idempotencyKey, integer, metadata, nonNegativeQuantity, prose, time, uuid } from '../http/fields.ts'
+import {
+  accountId,
+  beginning,
+  idempotencyKey,
+  integer,
+  metadata,
+  nonNegativeQuantity,
+  prose,
+  time,
+  uuid,
+} from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { grantFields, hasQuantity, QUANTITY_REQUIRED, QUANTITY_REQUIRED_SCHEMA, rolloverFields } from './grants.ts'
 import { amount, Duplicate, id, instant, LimitKind, Metadata, orNull, State, Window } from './shapes.ts'
@@ -79,7 +89,7 @@ const GrantRequest = z
     idempotency_key: idempotencyKey().optional(),
     account_id: accountId(),
     ...grantFields(),
-    effective_start: time().nullish().openapi({ description: 'Now when left out.' }),
+    effective_start: beginning().nullish().openapi({ description: 'Now when left out.' }),
     effective_end: time().nullish().openapi({ description: 'Null is without end.' }),
     metadata: metadata().optional(),
   })
@@ -115,7 +125,7 @@ const ById = z.strictObject({ entitlement_id: uuid() })
 const PatchInput = ById.extend({
   quantity: nonNegativeQuantity().nullable().optional().openapi({ description: 'Null is unlimited.' }),
   effective_end: time().nullish().openapi({ description: 'Null is without end.' }),
-  priority: integer().optional(),
+  priority: integer().optional().openapi({ description: 'Lower is drawn on first.' }),
   ...rolloverFields(),
 })
 const patchEntitlement = contract({
@@ -145,7 +155,7 @@ const revokeEntitlement = contract({
   statuses: { 200: 'The entitlement. Again: the same.' },
   answer: Entitlement,
   errors: { 404: 'No such entitlement.' },
-  example: { answer: { ...ENTITLEMENT_EXAMPLE, status: 'revoked' } },
+  example: { request: { reason: 'Refunded' }, answer: { ...ENTITLEMENT_EXAMPLE, status: 'revoked' } },
 })
 
 const ListInput = z.strictObject({ account_id: accountId() })

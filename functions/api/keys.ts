@@ -75,7 +75,7 @@ const listKeys = contract({
   operationId: 'listKeys',
   tag: 'Keys',
   summary: 'The API keys of the namespace',
-  scopes: ['admin'],
+  scopes: ['read'],
   input: ListInput,
   statuses: { 200: 'A page of keys, without their secrets.' },
   answer: KeyList,
@@ -83,6 +83,20 @@ const listKeys = contract({
 })
 
 const ById = z.strictObject({ key_id: uuid() })
+const getKey = contract({
+  method: 'get',
+  path: '/v1/keys/{key_id}',
+  operationId: 'getKey',
+  tag: 'Keys',
+  summary: 'One API key',
+  scopes: ['read'],
+  input: ById,
+  statuses: { 200: 'The key, without its secret.' },
+  answer: Key,
+  errors: { 404: 'No such key.' },
+  example: { answer: KEY_EXAMPLE },
+})
+
 const revokeKey = contract({
   method: 'delete',
   path: '/v1/keys/{key_id}',
@@ -146,5 +160,6 @@ export function serveKeys(api: Api, gateway: Gateway, mint: Mint): void {
   api.serve(createKey, minting<z.output<typeof KeyRequest>>('api_key_create'))
   api.serve(rotateKey, minting<z.output<typeof RotateInput>>('api_key_rotate'))
   api.serve(listKeys, forward(gateway.bind<z.output<typeof ListInput>, z.input<typeof KeyList>>('api_key_list')))
+  api.serve(getKey, forward(gateway.bind<z.output<typeof ById>, z.input<typeof Key>>('api_key_get')))
   api.serve(revokeKey, forward(gateway.bind<z.output<typeof ById>, z.input<typeof Key>>('api_key_revoke')))
 }

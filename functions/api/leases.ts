@@ -168,7 +168,7 @@ const getLease = contract({
 const ListInput = z.strictObject({
   account_id: accountId().optional(),
   resource: resource().optional(),
-  status: LeaseStatus.optional(),
+  status: LeaseStatus.optional().openapi({ description: 'Of every status when left out.' }),
   ...page(),
 })
 const listLeases = contract({

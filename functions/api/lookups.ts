@@ -10,7 +10,13 @@ import { amount } from './shapes.ts'
 const Resource = z.object({ resource: z.string(), unit: z.string(), name: z.string() }).openapi('Resource')
 const RESOURCE_EXAMPLE = { resource: 'benchmark_runs', unit: 'count', name: 'Benchmark runs' }
 const ResourceList = pageOf(Resource).openapi('ResourceList')
-const ResourceRequest = z.strictObject({ resource: code(), unit: code(), name: printable() }).openapi('ResourceRequest')
+const ResourceRequest = z
+  .strictObject({
+    resource: code(),
+    unit: code(),
+    name: printable().optional().openapi({ description: 'Its code when left out.' }),
+  })
+  .openapi('ResourceRequest')
 
 const Unit = z
   .object({
@@ -49,9 +55,9 @@ const createResource = contract({
   summary: 'Make a resource known',
   scopes: ['admin'],
   input: ResourceRequest,
-  statuses: { 201: 'The resource.' },
+  statuses: { 201: 'The resource. Again: the same.' },
   answer: Resource,
-  errors: { 400: '`unknown_unit`.', 409: 'The namespace has it already.' },
+  errors: { 409: '`already_exists`: with another unit or name.' },
   example: { request: RESOURCE_EXAMPLE, answer: RESOURCE_EXAMPLE },
 })
 
@@ -77,9 +83,9 @@ const createUnit = contract({
   description: 'Units of one dimension convert into each other by their factors.',
   scopes: ['admin'],
   input: UnitRequest,
-  statuses: { 201: 'The unit.' },
+  statuses: { 201: 'The unit. Again: the same.' },
   answer: Unit,
-  errors: { 409: 'The namespace has it already.' },
+  errors: { 409: '`already_exists`: with another dimension or factor.' },
   example: { request: UNIT_EXAMPLE, answer: UNIT_EXAMPLE },
 })
 

@@ -94,6 +94,13 @@ type BatchResult = z.input<typeof BatchResult>
 
 const BatchAnswer = z.object({ results: z.array(BatchResult) }).openapi('MeterBatch')
 
+const MISMATCH_EXAMPLE = {
+  type: 'invalid_request',
+  code: 'unit_mismatch',
+  message: 'unit "hours" cannot be converted to count, the unit of the resource',
+  param: 'entries.1.unit',
+}
+
 const meterBatch = contract({
   method: 'post',
   path: '/v1/meter/batch',
@@ -108,8 +115,13 @@ const meterBatch = contract({
   statuses: { 200: 'One result for each entry, in order.' },
   answer: BatchAnswer,
   example: {
-    request: { entries: [METER_EXAMPLE] },
-    answer: { results: [{ index: 0, status: 'recorded', entry: ENTRY_EXAMPLE, error: null }] },
+    request: { entries: [METER_EXAMPLE, { ...METER_EXAMPLE, idempotency_key: 'run_12346', unit: 'hours' }] },
+    answer: {
+      results: [
+        { index: 0, status: 'recorded', entry: ENTRY_EXAMPLE, error: null },
+        { index: 1, status: 'invalid', entry: null, error: MISMATCH_EXAMPLE },
+      ],
+    },
   },
 })
 

@@ -20,12 +20,15 @@ const PlanEntitlementRequest = z
   .refine(hasQuantity, QUANTITY_REQUIRED)
   .openapi('PlanEntitlementRequest', QUANTITY_REQUIRED_SCHEMA)
 
-const PlanId = z.strictObject({ plan_id: code() })
+const PlanId = z.strictObject({ plan_id: code().openapi({ example: 'pro' }) })
 const PutInput = PlanId.extend({
   name: printable(),
   status: PlanStatus.optional(),
-  is_trial: z.boolean().optional(),
-  trial_days: integer(1, MAX_DAYS).nullish(),
+  is_trial: z
+    .boolean()
+    .optional()
+    .openapi({ default: false, description: 'Its subscriptions end by themselves, after `trial_days`.' }),
+  trial_days: integer(1, MAX_DAYS).nullish().openapi({ description: 'A trial needs it.' }),
   external_id: printable().nullish().openapi({ description: 'Its id elsewhere, such as a Stripe price.' }),
   entitlements: z
     .array(PlanEntitlementRequest)
@@ -106,7 +109,7 @@ const putPlan = contract({
   example: { request: BODY_EXAMPLE, answer: PLAN_EXAMPLE },
 })
 
-const GetInput = PlanId.extend({ version: queryInteger(1, 1_000_000_000).optional() })
+const GetInput = PlanId.extend({ version: queryInteger(1, 1_000_000_000).optional().openapi({ example: 1 }) })
 const getPlan = contract({
   method: 'get',
   path: '/v1/plans/{plan_id}',

@@ -103,7 +103,7 @@ const createRule = contract({
 const ListInput = z.strictObject({
   resource: resource().optional(),
   account_id: accountId().optional(),
-  plan_id: code().optional(),
+  plan_id: code().optional().openapi({ example: 'pro' }),
   ...page(),
 })
 const listRules = contract({
@@ -121,10 +121,24 @@ const listRules = contract({
 })
 
 const ById = z.strictObject({ rule_id: uuid() })
+const getRule = contract({
+  method: 'get',
+  path: '/v1/rules/{rule_id}',
+  operationId: 'getRule',
+  tag: 'Rules',
+  summary: 'One rule',
+  scopes: ['read'],
+  input: ById,
+  statuses: { 200: 'The rule.' },
+  answer: Rule,
+  errors: { 404: 'No such rule.' },
+  example: { answer: RULE_EXAMPLE },
+})
+
 const PatchInput = ById.extend({
-  action: z.enum(ACTIONS).optional(),
+  action: z.enum(ACTIONS).optional().openapi({ description: 'What happens at the limit.' }),
   ...effects(),
-  on_error: z.enum(ON_ERROR).optional(),
+  on_error: z.enum(ON_ERROR).optional().openapi({ description: 'What a check answers when no store can.' }),
 })
 const patchRule = contract({
   method: 'patch',
@@ -167,6 +181,7 @@ export function serveRules(api: Api, gateway: Gateway): void {
 
   api.serve(createRule, handleCreate)
   api.serve(listRules, forward(gateway.bind<z.output<typeof ListInput>, z.input<typeof RuleList>>('api_rule_list')))
+  api.serve(getRule, forward(gateway.bind<z.output<typeof ById>, One>('api_rule_get')))
   api.serve(patchRule, forward(gateway.bind<z.output<typeof PatchInput>, One>('api_rule_patch')))
   api.serve(deleteRule, forward(gateway.bind<z.output<typeof ById>, One>('api_rule_delete')))
 }

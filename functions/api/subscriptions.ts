@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { type Api, type Exchange, forward } from '../http/api.ts'
 import { contract, pageOf } from '../http/contract.ts'
-import { accountId, code, idempotencyKey, page, positiveQuantity, time, uuid, when } from '../http/fields.ts'
+import { accountId, beginning, code, idempotencyKey, page, positiveQuantity, uuid, when } from '../http/fields.ts'
 import type { Gateway } from '../store/gateway.ts'
 import { ENTITLEMENT_EXAMPLE, Entitlement } from './entitlements.ts'
 import { amount, Duplicate, id, instant } from './shapes.ts'
@@ -59,7 +59,7 @@ const OfAccount = z.strictObject({ account_id: accountId() })
 const CreateInput = OfAccount.extend({
   idempotency_key: idempotencyKey().optional(),
   plan_id: code().openapi({ example: 'pro' }),
-  start_at: time().nullish().openapi({ description: 'Now when left out. It is the billing anchor.' }),
+  start_at: beginning().nullish().openapi({ description: 'Now when left out. It is the billing anchor.' }),
   quantity: positiveQuantity()
     .optional()
     .openapi({ default: 1, description: "Multiplies the plan's quantities.", example: 1 }),

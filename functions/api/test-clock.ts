@@ -15,8 +15,13 @@ const errors = { 403: '`not_sandbox`.' } as const
 
 const SetRequest = z
   .strictObject({
-    now: time().optional(),
-    advance_seconds: z.int().min(0).max(MAX_ADVANCE_SECONDS).optional(),
+    now: time().optional().openapi({ description: 'At most 100 years ahead of real time, and never back.' }),
+    advance_seconds: z
+      .int()
+      .min(0)
+      .max(MAX_ADVANCE_SECONDS)
+      .optional()
+      .openapi({ description: 'By so much, instead of `now`.', example: 86_400 }),
   })
   .refine(
     ({ now, advance_seconds }) => (now === undefined) !== (advance_seconds === undefined),

@@ -8,7 +8,7 @@ import { amount, instant } from './shapes.ts'
 const UsageInput = z.strictObject({
   account_id: accountId(),
   resource: resource(),
-  granularity: z.enum(['hour', 'day', 'month']),
+  granularity: z.enum(['hour', 'day', 'month']).openapi({ description: 'How long a period is.', example: 'day' }),
   from: time().openapi({ description: 'Inclusive, on `occurred_at`. The first period is cut off here.' }),
   to: time().openapi({
     description: 'Exclusive, on `occurred_at`. The last period is cut off here. At most 1000 periods after `from`.',

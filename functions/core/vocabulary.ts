@@ -42,5 +42,12 @@ export const SCOPES = ['check', 'meter', 'lease', 'read', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** What cron does. Each job only records what has already become true by itself. */
-export const JOBS = ['expire_leases', 'expire_reservations', 'close_windows', 'reconcile'] as const
+export const JOBS = [
+  'expire_leases',
+  'expire_reservations',
+  'close_windows',
+  'reconcile',
+  'verify_chain',
+  'sign_heads',
+] as const
 export type Job = (typeof JOBS)[number]

@@ -1,4 +1,4 @@
-/** The keys of Redis, and of the memory. docs/OPERATIONS.md lists them with their times to live. */
+/** The keys of Redis, and of the memory. README.md here lists them with their times to live. */
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 

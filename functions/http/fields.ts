@@ -58,7 +58,11 @@ export const scope = () =>
     .nullish()
     .openapi({ description: 'A path such as `us/h100`; null for none.', example: null })
 
-export const uuid = () => z.string().regex(UUID_PATTERN, 'must be a UUID').openapi({ format: 'uuid' })
+export const uuid = () =>
+  z
+    .string()
+    .regex(UUID_PATTERN, 'must be a UUID')
+    .openapi({ format: 'uuid', example: '019a9f3e-5d2c-7c11-9f5e-3b1f6f0f2a12' })
 
 export const idempotencyKey = () =>
   printable().openapi({
@@ -102,25 +106,38 @@ export const integer = (min = -MAX_INT, max = MAX_INT) => z.int().min(min).max(m
 export const ttlSeconds = () =>
   integer(10, 604_800).openapi({ description: 'Seconds until the lease ends by itself.', example: 28_800 })
 
-/** Offsets stop at 14:59 because Postgres has none beyond 15:59; leap seconds cannot be represented. */
-const TIME_PATTERN =
-  /^(?:19[7-9]\d|[2-9]\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
-const LAST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59)
-
 /** An instant: RFC 3339 with an offset, from 1970 to 9999. */
-export const time = () =>
-  z
-    .string()
-    .refine(isTime, 'must be a real RFC 3339 time with an offset, from 1970 to 9999, such as 2026-12-01T00:00:00Z')
-    .openapi({ format: 'date-time', pattern: TIME_PATTERN.source, example: '2026-12-01T00:00:00Z' })
+export const time = () => timeUpTo(9)
 
-function isTime(text: string): boolean {
-  if (!TIME_PATTERN.test(text)) return false
-  const ms = Date.parse(text)
-  // Date.parse lets 30 February pass as 2 March.
-  const day = Number(text.slice(8, 10))
-  const isRealDay = new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day)).getUTCDate() === day
-  return isRealDay && ms >= 0 && ms <= LAST_TIME_MS
+/**
+ * An instant at which something begins, or that is asked about, to 8999. What follows from it (a window, a trial) ends
+ * later, and RFC 3339 has no year 10000.
+ */
+export const beginning = () => timeUpTo(8)
+
+function timeUpTo(lastMillennium: 8 | 9) {
+  const pattern = timePattern(lastMillennium)
+  const lastYear = `${lastMillennium}999`
+  const lastMs = Date.UTC(Number(lastYear), 11, 31, 23, 59, 59)
+  return z
+    .string()
+    .refine(
+      (text) => pattern.test(text) && isRealDay(text) && Date.parse(text) >= 0 && Date.parse(text) <= lastMs,
+      `must be a real RFC 3339 time with an offset, from 1970 to ${lastYear}, such as 2026-12-01T00:00:00Z`,
+    )
+    .openapi({ format: 'date-time', pattern: pattern.source, example: '2026-12-01T00:00:00Z' })
+}
+
+/** Offsets stop at 14:59 because Postgres has none beyond 15:59; leap seconds cannot be represented. */
+function timePattern(lastMillennium: 8 | 9): RegExp {
+  const date = `(?:19[7-9]\\d|[2-${lastMillennium}]\\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])`
+  return new RegExp(`^${date}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?(?:Z|[+-](?:0\\d|1[0-4]):[0-5]\\d)$`)
+}
+
+/** Date.parse lets 30 February pass as 2 March. */
+function isRealDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number)
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day
 }
 
 /** Any JSON object of at most 4 KiB as text. */
@@ -169,7 +186,7 @@ export const when = () =>
 export const queryInteger = (min: number, max: number) =>
   z
     .string()
-    .regex(/^\d{1,10}$/, `must be an integer from ${min} to ${max}`)
+    .regex(/^\d{1,16}$/, `must be an integer from ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be an integer from ${min} to ${max}`)
     .openapi({ type: 'integer', minimum: min, maximum: max })
@@ -177,5 +194,7 @@ export const queryInteger = (min: number, max: number) =>
 /** The fields of every list. */
 export const page = () => ({
   limit: queryInteger(1, 100).optional().openapi({ description: 'How many at most; 20 when left out.', example: 20 }),
-  cursor: printable(1024).optional().openapi({ description: '`next_cursor` of the page before.' }),
+  cursor: printable(1024)
+    .optional()
+    .openapi({ description: '`next_cursor` of the page before.', example: 'WyIyMDI2LTExLTIxVDEwOjAwOjAwWiJd' }),
 })

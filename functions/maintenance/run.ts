@@ -1,9 +1,8 @@
 import { Failure } from '../core/failure.ts'
-import type { Job } from '../core/vocabulary.ts'
 import type { Propagate } from '../decisions/propagate.ts'
-import type { Gateway } from '../store/gateway.ts'
 import type { JobReport, ScheduledJob, StepResult } from './job.ts'
 import { SCHEDULE } from './schedule.ts'
+import type { RunStep } from './step.ts'
 
 /** So that all that runs in one minute is over within it. */
 const JOB_BUDGET_MS = 20_000
@@ -13,7 +12,7 @@ const JOB_BUDGET_MS = 20_000
  * did. A job that fails keeps no other from running. `nowMs`: the wall clock, in milliseconds since 1970.
  */
 export async function runScheduled(
-  gateway: Gateway,
+  runStep: RunStep,
   propagate: Propagate,
   cron: string,
   requestId: string,
@@ -21,25 +20,27 @@ export async function runScheduled(
 ): Promise<readonly JobReport[]> {
   const reports: JobReport[] = []
   for (const scheduled of SCHEDULE) {
-    if (scheduled.cron === cron) reports.push(await runJob(gateway, propagate, scheduled, requestId, nowMs))
+    if (scheduled.cron === cron) reports.push(await runJob(runStep, propagate, scheduled, requestId, nowMs))
   }
   return reports
 }
 
 async function runJob(
-  gateway: Gateway,
+  runStep: RunStep,
   propagate: Propagate,
   { job, maxSteps }: ScheduledJob,
   requestId: string,
   nowMs: () => number,
 ): Promise<JobReport> {
-  const step = gateway.bind<{ job: Job }, { results: readonly StepResult[] }>('api_maintenance')
   const until = nowMs() + JOB_BUDGET_MS
-  let report: JobReport = { job, processed: 0, steps: 0, more: true, differences: [], too_large: [], failed: null }
+  let report: JobReport = {
+    ...{ job, processed: 0, steps: 0, more: true },
+    ...{ differences: [], too_large: [], faults: [], failed: null },
+  }
   while (report.more && report.steps < maxSteps && nowMs() < until) {
     try {
       const readAtMs = nowMs()
-      const { answer, changes } = await step({ type: 'cron', request_id: requestId }, { job })
+      const { answer, changes } = await runStep({ type: 'cron', request_id: requestId }, { job })
       await propagate(changes, { readAtMs, isAwaited: true })
       report = answer.results.reduce(addStep, { ...report, steps: report.steps + 1, more: false })
     } catch (error) {
@@ -49,12 +50,16 @@ async function runJob(
   return report
 }
 
-function addStep(report: JobReport, { processed, more, differences = [], too_large = [] }: StepResult): JobReport {
+function addStep(
+  report: JobReport,
+  { processed, more, differences = [], too_large = [], faults = [] }: StepResult,
+): JobReport {
   return {
     ...report,
     processed: report.processed + processed,
     more: report.more || more,
     differences: [...report.differences, ...differences],
     too_large: [...report.too_large, ...too_large],
+    faults: [...report.faults, ...faults],
   }
 }

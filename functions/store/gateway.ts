@@ -10,21 +10,22 @@ export type SqlName =
   | 'api_consume'
   | 'api_meter'
   | 'api_meter_batch'
-  | `api_ledger_${'list' | 'get' | 'reverse'}`
+  | `api_ledger_${'list' | 'get' | 'reverse' | 'heads'}`
   | 'api_usage'
   | `api_reservation_${'create' | 'commit' | 'release' | 'get'}`
   | `api_inventory_${'assign' | 'release' | 'list'}`
   | `api_lease_${'acquire' | 'heartbeat' | 'release' | 'revoke' | 'get' | 'list'}`
   | `api_${'resource' | 'unit'}_${'create' | 'list'}`
   | `api_plan_${'put' | 'get' | 'list' | 'versions' | 'migrate'}`
-  | `api_account_${'get' | 'patch'}`
+  | `api_account_${'get' | 'patch' | 'erase'}`
   | `api_subscription_${'create' | 'list' | 'get' | 'change' | 'cancel' | 'migrate'}`
   | `api_entitlement_${'grant' | 'patch' | 'revoke' | 'list'}`
-  | `api_rule_${'create' | 'list' | 'patch' | 'delete'}`
+  | `api_rule_${'create' | 'list' | 'get' | 'patch' | 'delete'}`
   | `api_namespace_${'create' | 'list'}`
-  | `api_key_${'create' | 'list' | 'revoke' | 'rotate'}`
+  | `api_key_${'create' | 'list' | 'get' | 'revoke' | 'rotate'}`
   | `api_test_clock_${'set' | 'clear' | 'get'}`
   | `api_billing_${'windows' | 'export'}`
+  | `api_heads_${'due' | 'store' | 'export'}`
   | 'api_audit_list'
   | 'api_maintenance'
 

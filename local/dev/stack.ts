@@ -72,6 +72,7 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
       UPSTASH_REDIS_REST_TOKEN: upstash.token,
       JWT_SECRET: settings.jwtSecret ?? (await keptSecret(folder.secrets, 'jwt-secret')),
       KEY_PEPPER: await keptSecret(folder.secrets, 'key-pepper'),
+      LEDGER_SIGNING_KEY: await keptSecret(folder.secrets, 'ledger-signing-key'),
       MEC_DEV_KEY: settings.devKey,
     },
   })

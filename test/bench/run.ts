@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bundle } from './rows/bundle.ts'
+import { chain } from './rows/chain.ts'
 import { checkMemory } from './rows/check-memory.ts'
 import { checkPostgres } from './rows/check-postgres.ts'
 import { checkRedis } from './rows/check-redis.ts'
@@ -27,6 +28,7 @@ const ROWS: readonly Row[] = [
   checkMemory,
   consume,
   meterBatch,
+  chain,
   bundle,
   growth,
   isolateMemory,
@@ -43,6 +45,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
   },
 })
+if (values.write && (values.quick || values.only !== undefined)) throw new Error('--write takes a whole run')
 const effort = values.quick ? 'quick' : 'full'
 const rows = ROWS.filter(({ name }) => values.only === undefined || name === values.only)
 if (rows.length === 0) throw new Error(`--only takes one of ${ROWS.map(({ name }) => name).join(', ')}`)

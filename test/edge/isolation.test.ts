@@ -54,6 +54,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   getSubscription: [(n, a) => ['GET', `${path(a)}/subscriptions/${n.subscription}`]],
   listLedger: [(_, a) => ['GET', `/v1/ledger?account_id=${a}`], () => ['GET', '/v1/ledger']],
   getEntry: [(n) => ['GET', `/v1/ledger/${n.entry}`]],
+  listSignedHeads: [() => ['GET', '/v1/ledger/heads']],
   getUsage: [(_, a) => ['GET', `/v1/usage?account_id=${a}&resource=benchmark_runs&${YEAR}`]],
   listBillingWindows: [(_, a) => ['GET', `/v1/billing/windows?account_id=${a}`], () => ['GET', '/v1/billing/windows']],
   exportBilling: [
@@ -127,6 +128,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ],
   ],
   createRule: [(_, a) => ['POST', '/v1/rules', { ...of(a), limit_kind: 'cumulative', action: 'warn' }]],
+  eraseAccount: [(_, a) => ['POST', `${path(a)}/erase`]],
   putPlan: [(n) => ['PUT', `/v1/plans/${n.plan}`, { name: 'Ours' }]],
   createResource: [(n) => ['POST', '/v1/resources', { resource: n.resource, unit: 'count', name: 'Ours' }]],
   createUnit: [(n) => ['POST', '/v1/units', { unit: n.unit, dimension: 'count', factor: 3 }]],

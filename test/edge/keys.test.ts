@@ -84,6 +84,7 @@ test('a revoked key is refused; revoking again is the same', async () => {
   expect(revoked).toEqual({ ...created, last_used_at: INSTANT, revoked_at: INSTANT })
   expect(await errorOf(ask(String(secret)))).toEqual(UNAUTHENTICATED)
   expect(await bodyOf(200, namespace.call('DELETE', path))).toEqual(revoked)
+  expect(await bodyOf(200, namespace.call('GET', path))).toEqual(revoked)
 })
 
 describe('a rotated key', () => {
@@ -183,6 +184,7 @@ test('a key of another namespace, or of none, is a 404', async () => {
   const id = textAt(await bodyOf(201, namespace.call('POST', '/v1/keys', { name: 'k', scopes: ['check'] })), 'key_id')
   for (const target of [id, '00000000-0000-4000-8000-000000000000']) {
     const unknown = { status: 404, type: 'not_found', code: 'not_found', param: 'key_id' }
+    expect(await errorOf(stranger.call('GET', `/v1/keys/${target}`))).toEqual(unknown)
     expect(await errorOf(stranger.call('DELETE', `/v1/keys/${target}`))).toEqual(unknown)
     expect(await errorOf(stranger.call('POST', `/v1/keys/${target}/rotate`, {}))).toEqual(unknown)
   }
@@ -210,7 +212,7 @@ describe('scopes of keys', () => {
     ['POST', '/v1/meter/batch', { entries: [1] }, ['meter']],
     ['POST', '/v1/leases', { ...lookups, holder: 'h' }, ['lease']],
     ...READS.map((path) => ['GET', path, undefined, path === '/v1/leases' ? ['read', 'lease'] : ['read']] as const),
-    ['GET', '/v1/keys', undefined, []],
+    ['GET', '/v1/keys', undefined, ['read']],
     ['GET', '/v1/test_clock', undefined, []],
     ['POST', '/v1/maintenance/run', { job: 'all' }, []],
     ['PUT', '/v1/plans/p', { name: 'P' }, []],

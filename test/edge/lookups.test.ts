@@ -21,6 +21,15 @@ describe('resources', () => {
     ).toMatchObject({ code: 'unknown_resource' })
   })
 
+  test('without a name are called by their code', async () => {
+    const namespace = await mintNamespace()
+    const resource = { resource: 'widgets', unit: 'count' }
+    expect(await bodyOf(201, namespace.call('POST', '/v1/resources', resource))).toEqual({
+      ...resource,
+      name: 'widgets',
+    })
+  })
+
   test('made again the same are no harm, changed are a conflict', async () => {
     const namespace = await mintNamespace()
     const resource = { resource: 'widgets', unit: 'count', name: 'Widgets' }

@@ -4,7 +4,7 @@ import { createApp } from '../../functions/app.ts'
 import { Failure } from '../../functions/core/failure.ts'
 import { createMemory } from '../../functions/decisions/memory.ts'
 import { call, openApi } from '../support/edge.ts'
-import { closed, type Document, type Route, routesOf } from '../support/openapi.ts'
+import { closed, type Document, fieldsOf, type Route, routesOf, saysWhatItIs } from '../support/openapi.ts'
 
 let document: Document
 let routes: Route[]
@@ -31,6 +31,14 @@ function resolve(reference: string): unknown {
     found = typeof found === 'object' && found !== null ? Reflect.get(found, step) : undefined
   }
   return found
+}
+
+/** Its own, or the values that it may have. */
+function hasExample(schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false
+  const reference: unknown = Reflect.get(schema, '$ref') ?? Reflect.get(schema, 'allOf')?.[0]?.$ref
+  if (typeof reference === 'string') return hasExample(resolve(reference))
+  return 'example' in schema || 'enum' in schema
 }
 
 describe('the document', () => {
@@ -114,6 +122,40 @@ describe('the document', () => {
       }
     }
     expect(examples).toBeGreaterThan(40)
+  })
+
+  test('has an example of every body, answer and parameter', () => {
+    const without = routes.flatMap(({ path, method, operation }) => {
+      const own = (operation.parameters ?? []).filter(({ name }) => name !== 'X-Request-Id')
+      const parts = [
+        ['body', operation.requestBody?.content['application/json']],
+        ...Object.entries(operation.responses)
+          .filter(([status]) => status.startsWith('2'))
+          .flatMap(([status, { content }]) => Object.values(content ?? {}).map((each) => [status, each] as const)),
+      ] as const
+      return [
+        ...parts.filter(([, content]) => content && content.example === undefined).map(([name]) => name),
+        ...own.filter(({ schema }) => !hasExample(schema)).map(({ name }) => name),
+      ].map((name) => `${method} ${path} ${name}`)
+    })
+    expect(without).toEqual([])
+  })
+
+  test('says of every field what it is, or shows it', () => {
+    const shown = new Map<string, boolean>()
+    for (const { operation } of routes) {
+      const { operationId, parameters = [], requestBody, responses } = operation
+      for (const { name, description, schema } of parameters)
+        shown.set(`${operationId} ?${name}`, description !== undefined || saysWhatItIs(schema))
+      const contents = [requestBody?.content, ...Object.values(responses).map(({ content }) => content)]
+      for (const content of contents) {
+        const { schema, example } = content?.['application/json'] ?? {}
+        for (const { name, isShown } of fieldsOf(document, operationId, schema, example))
+          shown.set(name, isShown || shown.get(name) === true)
+      }
+    }
+    expect(shown.size).toBeGreaterThan(400)
+    expect(Array.from(shown).flatMap(([name, isShown]) => (isShown ? [] : [name]))).toEqual([])
   })
 
   test('closes every request: unknown fields are refused', () => {

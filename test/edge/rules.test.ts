@@ -152,12 +152,13 @@ test('a deleted rule is answered once, then gone', async () => {
   const { duplicate: _, ...created } = await rule(namespace, account, { action: 'warn' })
   const path = `/v1/rules/${textAt(created, 'rule_id')}`
   await bodyOf(201, consume(namespace, account, { quantity: 2 }))
+  expect(await bodyOf(200, namespace.call('GET', path))).toEqual(created)
   expect(await bodyOf(200, namespace.call('DELETE', path))).toEqual(created)
   expect(await errorOf(namespace.call('DELETE', path))).toMatchObject({ status: 404 })
   expect(await bodyOf(200, consume(namespace, account, { quantity: 1 }))).toMatchObject({ allowed: false })
 })
 
-test.each(['PATCH', 'DELETE'])('%s of a rule that is unknown, or of another namespace: 404', async (method) => {
+test.each(['GET', 'PATCH', 'DELETE'])('%s of a rule that is unknown, or of another namespace: 404', async (method) => {
   const id = textAt(await rule(await mintNamespace(), 'a', { action: 'warn' }), 'rule_id')
   const stranger = await mintNamespace()
   const body = method === 'PATCH' ? { action: 'block' } : undefined

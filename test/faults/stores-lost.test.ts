@@ -110,7 +110,11 @@ test('Redis flushed every 100 ms, killed and started again: no write fails, noth
     await running.restartRedis()
     seen.restarts += 1
   }
-  await Promise.all([load, meanwhile(flush, FLUSH_EVERY_MS, () => !busy), meanwhile(restart, RESTART_EVERY_MS, () => !busy)])
+  await Promise.all([
+    load,
+    meanwhile(flush, FLUSH_EVERY_MS, () => !busy),
+    meanwhile(restart, RESTART_EVERY_MS, () => !busy),
+  ])
   await Promise.all(isolates.map((isolate) => isolate.settled()))
 
   expect(oldDenials).toEqual([])

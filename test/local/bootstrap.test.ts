@@ -88,7 +88,8 @@ test(
     const foreign = await bootstrap('--namespace foreign', { ...settings, KEY_PEPPER: 'another' })
     expect(await call(foreign.stdout, 'GET', '/v1/keys')).toMatchObject({ status: 401 })
 
-    const both = await Promise.all([1, 2].map(() => bootstrap('--namespace raced', settings)))
+    // Seeded, and without any key.
+    const both = await Promise.all([1, 2].map(() => bootstrap('--namespace metrum-insights', settings)))
     expect(both.map(({ exitCode }) => exitCode).toSorted()).toEqual([0, 1])
 
     const worker = new URL(settings.DATABASE_URL)

@@ -5,6 +5,7 @@ import { sign } from 'hono/jwt'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { launchDev, paste, runScript, startDev, stillRunning, temporaryDataDir } from '../support/dev.ts'
+import { buildIsolate } from '../support/isolate.ts'
 
 const BUDGET_MS = 120_000
 const asRoot = process.getuid?.() === 0 ? test : test.skip
@@ -34,6 +35,21 @@ async function check(port: number, key: string): Promise<number> {
   return response.status
 }
 
+/** As the sources make it, before a bundler has left anything out. */
+async function unbundledDocument(): Promise<unknown> {
+  const nowhere = 'http://127.0.0.1:9'
+  const isolate = buildIsolate({
+    workerUrl: 'postgres://nobody:nothing@127.0.0.1:9/none',
+    neonEndpoint: nowhere,
+    upstashUrl: nowhere,
+    upstashToken: 'none',
+    jwtSecret: 'none',
+    keyPepper: 'none',
+    devKey: 'none',
+  })
+  return (await isolate.fetch('GET', '/openapi.json', undefined, {})).json()
+}
+
 test(
   'a life: start, three requests as pasted, look at the database, reset, stop, start again',
   async () => {
@@ -48,6 +64,10 @@ test(
     expect(await paste(use ?? '')).toMatchObject({ allowed: true, duplicate: false, entry: { quantity: 1 } })
     expect(await paste(use ?? '')).toMatchObject({ duplicate: true })
     expect(await paste(askTooMuch ?? '')).toMatchObject({ allowed: false, reason: 'limit_exceeded' })
+
+    const served = await fetch(`http://127.0.0.1:${dev.port}/openapi.json`)
+    expect(await served.json()).toEqual(await unbundledDocument())
+    expect(await (await fetch(`http://127.0.0.1:${dev.port}/docs`)).text()).toContain('<section id="check">')
 
     const url = await runScript('local/db-url.ts', dataDir)
     expect(url).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringMatching(/^postgresql:\/\/mec:\S+\n$/) })

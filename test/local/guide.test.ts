@@ -18,7 +18,7 @@ import { faultsOf, figuresOf, type Recording, sectionFaults } from '../support/f
 import type { Json, JsonObject } from '../support/json-path.ts'
 
 const root = new URL('../../', import.meta.url)
-const files = ['docs/LICENSING_MODELS_GUIDE.md', 'docs/POSTGREST_PROPOSAL.md']
+const files = ['docs/LICENSING_MODELS_GUIDE.md', 'docs/POSTGREST_PROPOSAL.md', 'docs/MIGRATING.md']
 const sources = new Map<string, string>()
 for (const file of files) sources.set(file, await readFile(new URL(file, root), 'utf8'))
 const source = (file: string): string => sources.get(file) ?? ''
@@ -60,7 +60,7 @@ async function runChapter(service: Service, page: Page, chapter: Chapter, record
   }
 }
 
-/** One answer a line. A variable that no answer has set is an error. */
+/** One answer a line: JSON, or that of a file. A variable that no answer has set is an error. */
 async function runShell({ dev, dataDir }: Service, step: Step, ids: Record<string, string>): Promise<Json[]> {
   const code = `set -euo pipefail\n${step.code.replaceAll('127.0.0.1:8787', `127.0.0.1:${dev.port}`)}`
   const { stdout } = await promisify(execFile)('bash', ['-c', code], {
@@ -69,9 +69,9 @@ async function runShell({ dev, dataDir }: Service, step: Step, ids: Record<strin
     timeout: 60_000,
   })
   return stdout
-    .split('\n')
+    .split(/\r?\n/)
     .filter((line) => line !== '')
-    .map((line): Json => JSON.parse(line))
+    .map((line): Json => (line.startsWith('{') ? JSON.parse(line) : line))
 }
 
 const BOOLEAN = 16
@@ -168,23 +168,32 @@ describe.each(files)('%s', (file) => {
   test('has no block that is not run', () => {
     const steps = sectionsOf(page()).flatMap(({ parts }) => parts.filter(({ kind }) => kind !== 'prose'))
     expect([...recorded().keys()]).toEqual(steps.map(({ line }) => line))
-    for (const block of ['```python\nprint(1)\n```', '```\nplain\n```', 'Text.\n\n```json\n{}\n```'])
+    for (const block of [
+      '```python\nprint(1)\n```',
+      '```\nplain\n```',
+      'Text.\n\n```json\n{}\n```',
+      'Text.\n\n```csv\na\n```',
+    ])
       expect(() => parsePage(file, `${source(file)}\n## More\n\n${block}\n`)).toThrow(file)
   })
 
   test('every link leads to a heading or to a file', async () => {
-    const anchors = sectionsOf(page()).map(({ heading }) =>
-      heading
-        .toLowerCase()
-        .replace(/[^\w\- ]/g, '')
-        .replaceAll(' ', '-'),
-    )
-    const targets = [...source(file).matchAll(/\]\(#([^)]+)\)/g)].map(([, target]) => target)
-    expect(anchors).toEqual(expect.arrayContaining(targets))
-    for (const [, target = ''] of source(file).matchAll(/\]\(([^)#]+)[^)]*\)/g))
-      await expect(access(new URL(target, new URL(file, root))), target).resolves.toBeUndefined()
+    for (const [, target = '', anchor] of source(file).matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const led = target === '' ? new URL(file, root) : new URL(target, new URL(file, root))
+      await expect(access(led), target).resolves.toBeUndefined()
+      if (anchor) expect(anchorsOf(await readFile(led, 'utf8')), target).toContain(anchor)
+    }
   })
 })
+
+function anchorsOf(markdown: string): string[] {
+  return sectionsOf(parsePage('page', markdown)).map(({ heading }) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
 
 test('the guide lists the reasons that there are', () => {
   const [, reasons = ''] = source('docs/LICENSING_MODELS_GUIDE.md').split('### Reasons')
@@ -199,6 +208,9 @@ test('what is not shown must have worked, and what is shown must be all there', 
   expect(faults('```bash\n```', [{ error: { code: 'x' } }])).toHaveLength(1)
   expect(faults('```bash\n```\n\n```json\n{"used":1}\n```', [{ used: 1, other: 2 }])).toEqual([])
   expect(faults('```bash\n```\n\n```json\n{"used":1}\n```', [])).toHaveLength(1)
+  expect(faults('```bash\n```\n\n```csv\na,b\n1,…\n```', ['a,b', '1,2'])).toEqual([])
+  expect(faults('```bash\n```\n\n```csv\na,b\n1,…\n```', ['a,b', '2,1'])).toHaveLength(1)
+  expect(faults('```bash\n```\n\n```csv\n1,2\n```', ['a,b', '1,2'])).toHaveLength(1)
   expect(faults('```sql\n```\n\n| n |\n|---|\n| 1 |', [{ n: '0' }, { n: '1' }])).toHaveLength(1)
   expect(faults('```sql\n```\n\n| n |\n|---|\n| 1 |\n\nIt is `n` **2**.', [{ n: '1' }])).toHaveLength(2)
   expect(faults('```sql\nSELECT 1;\n```\n\nIt is **1**, or 1 + 1 = 3.', [{ n: '1' }])).toHaveLength(2)

@@ -10,6 +10,8 @@ const pages = [
   'database/README.md',
   'docs/adr/0001-api-layer.md',
   'docs/adr/0002-where-state-lives.md',
+  'docs/adr/0003-redis-client.md',
+  'functions/decisions/README.md',
   'docs/OPERATIONS.md',
 ]
 const read = (file: string) => readFile(new URL(file, root), 'utf8')
@@ -49,10 +51,12 @@ test('the first request gives the answer that stands below it, and the SQL besid
 test('its commands are scripts of the package, and it has at most 150 lines', async () => {
   const readme = await read('README.md')
   const { scripts } = JSON.parse(await read('package.json'))
-  const named = [...readme.matchAll(/npm (?:run (?:-s )?)?(dev|test|bench|bootstrap|smoke|db:\w+)\b/g)].map(
+  const named = [...readme.matchAll(/npm (?:run (?:-s )?)?(dev|test|bench|bootstrap|smoke|db:\w+|ledger:\w+)\b/g)].map(
     ([, name = '']) => name,
   )
-  expect(new Set(named)).toEqual(new Set(['dev', 'test', 'db:url', 'db:reset', 'bench', 'bootstrap', 'smoke']))
+  expect(new Set(named)).toEqual(
+    new Set(['dev', 'test', 'db:url', 'db:reset', 'bench', 'bootstrap', 'smoke', 'ledger:verify']),
+  )
   for (const name of named) expect(scripts).toHaveProperty([name])
   expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(150)
 })

@@ -174,14 +174,18 @@ export class Auditor {
 
   /** Records a use: what lies within goes to the entitlements in their order, what is over to the last of them. */
   record(key: string, scope: string | null, quantity: bigint, occurredAt: number, now: number): Split {
-    const late = this.#isLate(scope, occurredAt, now)
+    let late = this.#isLate(scope, occurredAt, now)
     let countedAt = late ? now : occurredAt
     let states = this.#states('cumulative', countedAt, now)
     if (countedAt < now && !states.some(({ grant }) => covers(grant.scope, scope))) {
       const present = this.#states('cumulative', now, now)
-      if (present.some(({ grant }) => covers(grant.scope, scope))) {
+      const covering = present.filter(({ grant }) => covers(grant.scope, scope))
+      if (covering.length > 0) {
         states = present
         countedAt = now
+        late = covering.some(
+          ({ grant }) => grant.window !== 'none' && windowOf(grant, occurredAt).end + LATE_ARRIVAL_GRACE <= now,
+        )
       }
     }
     const parts = this.#spread('cumulative', states, scope, quantity)

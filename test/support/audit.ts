@@ -68,6 +68,12 @@ const LAWS: Record<string, string> = {
   'and every key of a use has its entry': `
     select k.idempotency_key from idempotency_keys k join accounts a using (account_id) left join consumption_ledger l on l.entry_id = (k.result ->> 'entry_id')::uuid
     where a.namespace_id = $1 and k.operation in ('consume', 'meter', 'reverse') and l.entry_id is null`,
+  'hash chains are whole': `
+    select s.account_id, s.resource_type_code, v.fault from resource_state s join accounts a using (account_id)
+    cross join lateral fn_verify_entries(s.account_id, s.resource_type_code, null, 1000000) v
+    where a.namespace_id = $1 and v.fault is not null
+    union all
+    select null, 'audit', v.fault from fn_verify_audit($1, null, 1000000) v where v.fault is not null`,
   'one live lease a holder, one fencing token a grant': `
     select account_id from concurrency_leases where namespace_id = $1 and ended_at is null
     group by account_id, resource_type_code, resource_scope, holder having count(*) > 1

@@ -10,6 +10,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** The database as its owner: what a SQL user has. */
     ownerUrl: string
+    /** The same database as who may do anything, and whom no trigger stops. */
+    superuserUrl: string
     /** The same database as the Worker's role. */
     workerUrl: string
   }
@@ -33,6 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   workerUrl.username = 'mec_worker'
   workerUrl.password = workerPassword
   project.provide('ownerUrl', postgres.url)
+  project.provide('superuserUrl', postgres.superuserUrl)
   project.provide('workerUrl', workerUrl.href)
   return async () => {
     await postgres.stop()

@@ -6,6 +6,7 @@ import type { Json } from './json-path.ts'
  * - JSON is compared in part: what it shows must be so, `…` in a string stands for anything; several values are the last
  *   answers of the block, in order;
  * - a table has one row for each answer (of SQL: for each row), its headings are the fields;
+ * - a ```csv block directly below it has the lines of a file that is not JSON, all of them;
  * - in the text, a field's name with a bold figure, like `used` **50**, is compared with the last answer above it.
  */
 export type Page = { file: string; chapters: Chapter[] }
@@ -19,6 +20,7 @@ export type Step = { kind: 'bash' | 'sql'; line: number; code: string; answer: A
 export type Answer = { line: number; text: string } & (
   | { kind: 'json'; values: Json[] }
   | { kind: 'table'; columns: string[]; rows: string[][] }
+  | { kind: 'csv'; lines: string[] }
 )
 
 /** @throws on a block that cannot be run, or that answers to none */
@@ -49,9 +51,9 @@ export function parsePage(file: string, markdown: string): Page {
     } else if (piece.kind === 'table') {
       if (asked) asked.answer = parseAnswer('table', piece.line, piece.text)
       else section.parts.push({ kind: 'prose', line: piece.line, text: piece.text })
-    } else if (piece.language === 'json') {
+    } else if (piece.language === 'json' || piece.language === 'csv') {
       if (!asked) return fail('an answer without a block that asks')
-      asked.answer = parseAnswer('json', piece.line, piece.text)
+      asked.answer = parseAnswer(piece.language, piece.line, piece.text)
     } else if (piece.language === 'bash' || piece.language === 'sql') {
       section.parts.push({ kind: piece.language, line: piece.line, code: piece.text, answer: undefined })
     } else {
@@ -62,7 +64,9 @@ export function parsePage(file: string, markdown: string): Page {
 }
 
 export function parseAnswer(kind: Answer['kind'], line: number, text: string): Answer {
-  return kind === 'json' ? { kind, line, text, values: valuesOf(text) } : { kind, line, text, ...tableOf(text) }
+  if (kind === 'json') return { kind, line, text, values: valuesOf(text) }
+  if (kind === 'csv') return { kind, line, text, lines: text.split('\n') }
+  return { kind, line, text, ...tableOf(text) }
 }
 
 export const sectionsOf = (page: Page): Section[] => page.chapters.flatMap((chapter) => chapter.sections)

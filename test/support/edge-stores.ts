@@ -5,6 +5,7 @@ export type EdgeStores = {
   /** Of the rotation that is under way. */
   jwtSecretPrevious: string
   keyPepper: string
+  signingKey: string
   /** The database as the Worker's role, and where its Neon protocol is spoken: counted, and with faults on demand. */
   workerUrl: string
   neonEndpoint: string

@@ -3,6 +3,13 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import type { TestProjectConfiguration } from 'vitest/config'
 import type { EdgeStores } from './edge-stores.ts'
 
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** How many random requests, and from which seed. */
+    random: { requests: number; seed: number }
+  }
+}
+
 const configPath = fileURLToPath(new URL('../../wrangler.toml', import.meta.url))
 
 /**
@@ -38,8 +45,10 @@ export const edgeProject: TestProjectConfiguration = {
             JWT_SECRET: stores.jwtSecret,
             JWT_SECRET_PREVIOUS: stores.jwtSecretPrevious,
             KEY_PEPPER: stores.keyPepper,
+            LEDGER_SIGNING_KEY: stores.signingKey,
             MEC_DEV_KEY: stores.devKey,
           },
+          r2Buckets: ['LEDGER_HEADS'],
           outboundService: 'outbound',
           workers: [outbound],
         },
@@ -50,6 +59,13 @@ export const edgeProject: TestProjectConfiguration = {
     name: 'edge',
     include: ['test/edge/**/*.test.ts'],
     globalSetup: 'test/support/edge.setup.ts',
+    // The tests run in workerd, which has another environment.
+    provide: {
+      random: {
+        requests: Number(process.env['MEC_RANDOM_REQUESTS'] ?? 1000),
+        seed: Number(process.env['MEC_RANDOM_SEED'] ?? 20_261_121),
+      },
+    },
     // They share counters and faults.
     maxWorkers: 1,
     sequence: { groupOrder: 1 },

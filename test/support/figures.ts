@@ -32,16 +32,21 @@ function stepFaults(step: Step, answers: Json[]): string[] {
   return faults.concat(step.answer ? answerFaults(step.answer, compared) : [])
 }
 
-const answerCount = (answer: Answer): number => (answer.kind === 'json' ? answer.values : answer.rows).length
+function answerCount(answer: Answer): number {
+  if (answer.kind === 'json') return answer.values.length
+  return (answer.kind === 'csv' ? answer.lines : answer.rows).length
+}
 
 /** A call whose answer is not shown is one that simply worked. */
 function silentFault(answer: Json): string[] {
+  if (typeof answer === 'string') return [`not shown, and no JSON: ${answer}`]
   const { error, allowed } = typeof answer === 'object' && answer !== null && !Array.isArray(answer) ? answer : {}
   return error !== undefined || allowed === false ? [`not shown, and no success: ${JSON.stringify(answer)}`] : []
 }
 
 function answerFaults(answer: Answer, answers: Json[]): string[] {
   if (answer.kind === 'json') return answer.values.flatMap((value, n) => differences(value, answers[n] ?? null, ''))
+  if (answer.kind === 'csv') return answer.lines.flatMap((line, n) => differences(line, answers[n] ?? null, ''))
   return answer.rows.flatMap((cells, n) =>
     answer.columns.flatMap((column, c) => {
       const cell = withoutSeparators(cells[c] ?? '')

@@ -5,6 +5,8 @@ import { createPropagate } from '../../functions/decisions/propagate.ts'
 import { createRedisTier, type RedisTier } from '../../functions/decisions/redis.ts'
 import { createObserve, type Observation } from '../../functions/http/observe.ts'
 import type { RateLimiters } from '../../functions/http/rate-limit.ts'
+import { createSignHeads } from '../../functions/maintenance/sign-heads.ts'
+import { createRunStep } from '../../functions/maintenance/step.ts'
 import { createGateway } from '../../functions/store/gateway.ts'
 import { createRedis } from '../../functions/store/redis.ts'
 
@@ -63,12 +65,14 @@ export function buildIsolate(stores: IsolateStores, options: IsolateOptions = {}
   const observations: Observation[] = []
   const waits: number[] = []
   const observe = createObserve(undefined)
+  const gateway = createGateway({
+    databaseUrl: stores.workerUrl,
+    fetchEndpoint: stores.neonEndpoint,
+    budgetMs: options.postgresBudgetMs ?? 5000,
+  })
   const app = createApp({
-    gateway: createGateway({
-      databaseUrl: stores.workerUrl,
-      fetchEndpoint: stores.neonEndpoint,
-      budgetMs: options.postgresBudgetMs ?? 5000,
-    }),
+    gateway,
+    runStep: createRunStep(gateway, createSignHeads({ gateway, signer: null, bucket: undefined })),
     tiers: { memory, redis, nowMs, maxStalenessMs: 60_000, staleIfErrorMs: 600_000 },
     propagate: createPropagate(memory, redis),
     secrets: { jwtSecrets: [stores.jwtSecret], keyPepper: stores.keyPepper, devKey: stores.devKey },

@@ -13,10 +13,17 @@ const Answer = z.object({
 })
 const Operation = z.object({
   operationId: z.string(),
+  summary: z.string(),
   description: z.string().optional(),
   parameters: z
     .array(
-      z.object({ name: z.string(), in: z.string(), required: z.boolean(), schema: z.record(z.string(), z.unknown()) }),
+      z.object({
+        name: z.string(),
+        in: z.string(),
+        required: z.boolean(),
+        description: z.string().optional(),
+        schema: z.record(z.string(), z.unknown()),
+      }),
     )
     .optional(),
   requestBody: z.object({ required: z.boolean().optional(), content: Content }).optional(),
@@ -59,6 +66,46 @@ export function findRoute(routes: readonly Route[], method: string, path: string
 
 function toPattern(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`)
+}
+
+export interface Field {
+  /** The named schema or operation that it is of, and its path in it. */
+  readonly name: string
+  /** It says what it is, or an example has it. */
+  readonly isShown: boolean
+}
+
+/** The fields of a schema, those inside others too, and whether an example or their own words show them. */
+export function* fieldsOf(document: Document, owner: string, schema: unknown, example: unknown): Generator<Field> {
+  if (!isRecord(schema)) return
+  const reference = schema['$ref']
+  if (typeof reference === 'string') {
+    const name = reference.split('/').at(-1) ?? ''
+    const found = document.components.schemas[name]
+    yield* fieldsOf(document, name, found, example ?? found?.['example'])
+  }
+  for (const part of listIn(schema, 'allOf')) yield* fieldsOf(document, owner, part, example)
+  for (const each of listIn(schema, 'anyOf')) yield* fieldsOf(document, owner, each, example)
+  if (isRecord(schema['items'])) {
+    const items = Array.isArray(example) && example.length > 0 ? example : [undefined]
+    for (const item of items) yield* fieldsOf(document, `${owner}[]`, schema['items'], item)
+  }
+  for (const [name, field] of Object.entries(isRecord(schema['properties']) ? schema['properties'] : {})) {
+    const shown = isRecord(example) ? example[name] : undefined
+    yield { name: `${owner}.${name}`, isShown: shown !== undefined || saysWhatItIs(field) }
+    yield* fieldsOf(document, `${owner}.${name}`, field, shown)
+  }
+}
+
+export function saysWhatItIs(schema: unknown): boolean {
+  if (!isRecord(schema)) return false
+  const isSaid = ['description', 'example', 'default'].some((keyword) => schema[keyword] !== undefined)
+  return isSaid || listIn(schema, 'allOf').some(saysWhatItIs)
+}
+
+function listIn(schema: Record<string, unknown>, keyword: string): readonly unknown[] {
+  const list = schema[keyword]
+  return Array.isArray(list) ? list : []
 }
 
 /** A schema without references, and closed: an answer with a field that is not documented does not fit. */

@@ -1,179 +1,161 @@
-import type { Schema } from '@cfworker/json-schema'
 import fc from 'fast-check'
+import { cursorOf, type Known } from './known.ts'
 import { closed, type Document, type Route } from './openapi.ts'
+import { arbitraryOf, referenceTo, spoilt, spoiltBody } from './random-values.ts'
 
-/** Requests made from an OpenAPI document: such as it allows, and such as are wrong in one place. */
+/** Requests made from an OpenAPI document, and sent with what is known by then. */
 
 export interface RandomRequest {
+  readonly operationId: string
   readonly method: string
   readonly path: string
   readonly body: unknown
+  readonly headers: Readonly<Record<string, string>>
+  /** Who sends it: a name, or the secret of a key that was made. */
+  readonly caller: string
 }
 
-/** Values by the name of their field, so that requests concern things that exist. */
-export type Known = Readonly<Record<string, readonly (string | number | null)[]>>
-
-const STRANGE: readonly unknown[] = [
-  null,
-  true,
-  '',
-  'x',
-  ' ',
-  '\u0000',
-  '🦄',
-  0,
-  -1,
-  0.5,
-  1e15,
-  1e300,
-  [],
-  {},
-  [null],
-  'a'.repeat(2000),
-  '1',
-  'null',
-]
-const TIMES = [
-  '2026-11-01T00:00:00Z',
-  '2020-02-29T23:59:59.999999+14:00',
-  '2026-12-31T23:59:59Z',
-  '1970-01-01T00:00:00Z',
-  '9999-12-31T23:59:59Z',
-]
-
-export function arbitraryRequest(
-  document: Document,
-  routes: readonly Route[],
-  known: Known,
-): fc.Arbitrary<RandomRequest> {
-  return fc.oneof(...routes.map((route) => requestTo(document, route, known)))
+/** A request in which references stand for what is to be known. */
+export interface Draft {
+  readonly route: Route
+  readonly parameters: Readonly<Record<string, unknown>>
+  readonly body: unknown
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly caller: unknown
 }
 
-function requestTo(document: Document, { method, path, operation }: Route, known: Known): fc.Arbitrary<RandomRequest> {
-  const parameters = (operation.parameters ?? []).filter((parameter) => parameter.in !== 'header')
-  const values = Object.fromEntries(
-    parameters.map(({ name, required, schema }) => {
-      const value = spoilt(arbitraryOf(closed(document, schema), known, name))
-      return [name, required ? value : fc.option(value, { nil: undefined })]
-    }),
+/** By how often they call: admins, who is bound to one account, one scope each, and who is refused. */
+const CALLERS = {
+  token: 60,
+  key: 10,
+  bound: 4,
+  check: 1,
+  meter: 1,
+  lease: 1,
+  read: 1,
+  none: 1,
+  nobody: 1,
+  stranger: 1,
+} as const
+export type Caller = keyof typeof CALLERS
+
+const caller: fc.Arbitrary<unknown> = fc.oneof(
+  ...Object.entries(CALLERS).map(([name, weight]) => ({ weight, arbitrary: fc.constant(name) })),
+  { weight: 2, arbitrary: referenceTo('secret') },
+)
+const headers = fc.record(
+  {
+    'X-Request-Id': fc.constantFrom('my-id', 'no id', 'x'.repeat(200)),
+    Accept: fc.constantFrom('text/csv', 'application/x-ndjson', '*/*;q=0.1, text/csv;q=0', ';;,q='),
+    'Content-Type': fc.constantFrom('application/json; charset=utf-8', 'application/json', 'text/plain'),
+  },
+  { requiredKeys: [] },
+)
+/** Commands have more to meet than questions. What takes a second and moves the time of everything comes seldom. */
+const WEIGHTS: Readonly<Record<string, number>> = {
+  setTestClock: 2,
+  clearTestClock: 1,
+  getHealth: 1,
+  getReadiness: 1,
+  createNamespace: 4,
+  createResource: 4,
+  createUnit: 4,
+  deleteRule: 3,
+}
+const weightOf = ({ method, operation }: Route): number => WEIGHTS[operation.operationId] ?? (method === 'GET' ? 4 : 10)
+/** What these are about, more often than not. */
+const RESOURCES: readonly (readonly [prefix: string, resource: string])[] = [
+  ['/v1/leases', 'concurrent_users'],
+  ['/v1/inventory', 'named_users'],
+  ['/v1/reservations', 'benchmark_runs'],
+]
+
+export function arbitraryDraft(document: Document, routes: readonly Route[]): fc.Arbitrary<Draft> {
+  return fc.oneof(
+    ...routes.map((route) => ({
+      weight: weightOf(route),
+      arbitrary: draftOf(document, route),
+    })),
   )
-  const schema = operation.requestBody?.content['application/json']?.schema
-  const body = schema ? spoiltBody(arbitraryOf(closed(document, schema), known)) : fc.constant(undefined)
-  return fc.tuple(fc.record(values), body).map(([given, sent]) => {
-    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => segment(given[name]))
-    const query = parameters
-      .filter((parameter) => parameter.in === 'query' && given[parameter.name] !== undefined)
-      .map(({ name }) => `${name}=${encodeURIComponent(textOf(given[name]))}`)
-    return { method, path: query.length > 0 ? `${filled}?${query.join('&')}` : filled, body: sent }
+}
+
+function draftOf(document: Document, route: Route): fc.Arbitrary<Draft> {
+  const { operationId, parameters = [], requestBody } = route.operation
+  const cursor = fc.oneof(
+    { weight: 3, arbitrary: referenceTo(cursorOf(operationId)) },
+    { weight: 1, arbitrary: referenceTo('cursor') },
+  )
+  const values = Object.fromEntries(
+    parameters
+      .filter((parameter) => parameter.in !== 'header')
+      .map(({ name, required, schema }) => {
+        const value = spoilt(
+          name === 'cursor' ? cursor : fitting(route, name, arbitraryOf(closed(document, schema), name)),
+        )
+        return [name, required ? value : fc.option(value, { nil: undefined, freq: 2 })]
+      }),
+  )
+  const schema = requestBody?.content['application/json']?.schema
+  const takesKey = parameters.some(({ name }) => name === 'Idempotency-Key')
+  const key = fc.constantFrom('k1', 'k2', 'x'.repeat(256))
+  return fc.record({
+    route: fc.constant(route),
+    parameters: fc.record(values),
+    body: schema ? spoiltBody(fittingBody(route, arbitraryOf(closed(document, schema)))) : fc.constant(undefined),
+    headers: fc
+      .tuple(seldom(headers, {}), takesKey ? seldom(key, undefined) : fc.constant(undefined))
+      .map(([others, idempotencyKey]) => ({ ...others, 'Idempotency-Key': idempotencyKey })),
+    caller,
   })
 }
 
-/** Dots alone, and nothing, are no segments: URLs have another use for them. */
-function segment(value: unknown): string {
-  const text = encodeURIComponent(textOf(value))
-  return text === '' || text === '.' || text === '..' ? 'x' : text
+function fitting({ path }: Route, name: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  const [, resource] = RESOURCES.find(([prefix]) => path.startsWith(prefix)) ?? []
+  if (name !== 'resource' || resource === undefined) return value
+  return fc.oneof({ weight: 2, arbitrary: fc.constant(resource) }, { weight: 1, arbitrary: value })
 }
 
-function textOf(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.isWellFormed() ? text : 'x'
+function fittingBody(route: Route, body: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  return body.chain((value) => {
+    if (typeof value !== 'object' || value === null || !('resource' in value)) return fc.constant(value)
+    return fitting(route, 'resource', fc.constant(value.resource)).map((resource) => ({ ...value, resource }))
+  })
 }
 
-/** Mostly what is right. */
-function spoilt(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 9, arbitrary: value }, { weight: 1, arbitrary: fc.constantFrom(...STRANGE) })
+function seldom<Value, Else>(value: fc.Arbitrary<Value>, otherwise: Else): fc.Arbitrary<Value | Else> {
+  return fc.oneof({ weight: 1, arbitrary: value }, { weight: 14, arbitrary: fc.constant(otherwise) })
 }
 
-function spoiltBody(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
-  const fault = fc
-    .tuple(value, fc.nat(), fc.constantFrom('drop', 'strange', 'unknown'), fc.constantFrom(...STRANGE))
-    .map(spoilOne)
-  return fc.oneof(
-    { weight: 12, arbitrary: value },
-    { weight: 6, arbitrary: fault },
-    { weight: 1, arbitrary: fc.constantFrom(...STRANGE, undefined) },
-  )
-}
-
-function spoilOne([value, place, fault, strange]: [unknown, number, string, unknown]): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return strange
-  const entries = Object.entries(value)
-  if (fault === 'unknown' || entries.length === 0) return { ...value, unknown_field: strange }
-  const index = place % entries.length
-  if (fault === 'drop') return Object.fromEntries(entries.toSpliced(index, 1))
-  return Object.fromEntries(entries.map(([key, inner], n) => [key, n === index ? strange : inner]))
-}
-
-function arbitraryOf(schema: Schema, known: Known, name = ''): fc.Arbitrary<unknown> {
-  const names = known[name]
-  if (names)
-    return fc.oneof(
-      { weight: 9, arbitrary: fc.constantFrom(...names) },
-      { weight: 1, arbitrary: plainValue(schema, known) },
-    )
-  return plainValue(schema, known)
-}
-
-function plainValue(schema: Schema, known: Known): fc.Arbitrary<unknown> {
-  if (schema.enum) return fc.constantFrom(...schema.enum)
-  if ('const' in schema) return fc.constant(schema.const)
-  if (schema.anyOf && !schema.properties) return fc.oneof(...schema.anyOf.map((each) => plainValue(each, known)))
-  const types = Array.isArray(schema.type) ? schema.type : [schema.type]
-  return fc.oneof(...types.map((type) => typedValue(type, schema, known)))
-}
-
-function typedValue(type: unknown, schema: Schema, known: Known): fc.Arbitrary<unknown> {
-  switch (type) {
-    case 'null':
-      return fc.constant(null)
-    case 'boolean':
-      return fc.boolean()
-    case 'integer':
-      return fc.oneof(
-        fc.integer({ min: schema.minimum ?? -5, max: Math.min(schema.maximum ?? 5, (schema.minimum ?? -5) + 20) }),
-        bound(schema),
-      )
-    case 'number':
-      return fc.oneof(
-        fc.integer({ min: 0, max: 20_000_000 }).map((millionths) => Math.max(millionths / 1e6, lowest(schema))),
-        fc.integer({ min: Math.ceil(lowest(schema)), max: 100 }),
-      )
-    case 'string':
-      return textValue(schema)
-    case 'array':
-      return fc.array(plainValue(schemaOf(schema.items), known), {
-        minLength: schema.minItems ?? 0,
-        maxLength: Math.min(schema.maxItems ?? 3, 3),
-      })
-    case 'object':
-      return objectValue(schema, known)
-    default:
-      return fc.constantFrom(...STRANGE)
+export function requestOf({ route, parameters, body, headers, caller }: Draft, known: Known): RandomRequest {
+  const { method, path, operation } = route
+  const given = Object.entries(parameters).map(([name, value]) => [name, textOf(known.resolve(value))] as const)
+  const values = new Map(given)
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => segment(values.get(name) ?? NOBODY))
+  const query = given
+    .filter(([name, value]) => value !== undefined && !path.includes(`{${name}}`))
+    .map(([name, value = '']) => `${name}=${encodeURIComponent(value)}`)
+  return {
+    operationId: operation.operationId,
+    method,
+    path: query.length > 0 ? `${filled}?${query.join('&')}` : filled,
+    body: known.resolve(body),
+    headers: Object.fromEntries(
+      Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    ),
+    caller: String(known.resolve(caller)),
   }
 }
 
-function lowest({ minimum = 0, exclusiveMinimum }: Schema): number {
-  return typeof exclusiveMinimum === 'number' ? Math.max(exclusiveMinimum, 0) + 0.000001 : minimum
+const NOBODY = '00000000-0000-4000-8000-000000000000'
+
+/** Dots alone, and nothing, are no segments: URLs have another use for them. */
+function segment(value: string): string {
+  const text = encodeURIComponent(value)
+  return text === '' || text === '.' || text === '..' ? 'x' : text
 }
 
-function bound({ minimum = 0, maximum = 0 }: Schema): fc.Arbitrary<number> {
-  return fc.constantFrom(minimum, maximum, minimum - 1, maximum + 1)
-}
-
-function textValue({ format, minLength = 0, maxLength = 50, pattern }: Schema): fc.Arbitrary<string> {
-  if (format === 'date-time') return fc.constantFrom(...TIMES)
-  if (format === 'uuid') return fc.uuid()
-  if (pattern?.includes('A-Za-z0-9')) return fc.stringMatching(/^[a-z][a-z0-9_.-]{0,20}$/)
-  return fc.string({ unit: 'grapheme', minLength, maxLength: Math.min(maxLength, 20) })
-}
-
-function objectValue({ properties = {}, required = [] }: Schema, known: Known): fc.Arbitrary<unknown> {
-  const fields = Object.fromEntries(
-    Object.entries(properties).map(([name, schema]) => [name, arbitraryOf(schemaOf(schema), known, name)]),
-  )
-  return fc.record(fields, { requiredKeys: required.filter((name) => name in fields) })
-}
-
-function schemaOf(schema: Schema | Schema[] | boolean | undefined): Schema {
-  return typeof schema === 'object' && !Array.isArray(schema) ? schema : {}
+/** Half a surrogate pair cannot stand in a URL. */
+function textOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  return (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed()
 }

@@ -27,9 +27,19 @@ export async function startStores(): Promise<RunningStores> {
   const atPostgres = { dataDir: join(dataDir, 'postgres'), durable: false }
   const atRedis = { dataDir: join(dataDir, 'redis') }
   let [postgres, redis] = await Promise.all([startPostgres(atPostgres), startRedis(atRedis)])
+  const stopServers = async () => {
+    await Promise.all([postgres.stop(), redis.stop()])
+    await rm(dataDir, { recursive: true, force: true })
+  }
   const workerPassword = randomBytes(18).toString('base64url')
-  await migrate({ connectionString: postgres.url, workerPassword })
-  await ensureSampleData(postgres.url, hashOf(DEV_KEY))
+  try {
+    await migrate({ connectionString: postgres.url, workerPassword })
+    await ensureSampleData(postgres.url, hashOf(DEV_KEY))
+  } catch (error) {
+    // Nobody else would: a setup that fails has no teardown.
+    await stopServers()
+    throw error
+  }
   const neon = await startNeonProxy({ upstream: { port: postgres.port } })
   // The tests' own door to the database: neither counted nor faulty.
   const ownerNeon = await startNeonProxy({ upstream: { port: postgres.port }, maxConnections: 10 })
@@ -43,6 +53,7 @@ export async function startStores(): Promise<RunningStores> {
       jwtSecret: randomBytes(32).toString('base64url'),
       jwtSecretPrevious: randomBytes(32).toString('base64url'),
       keyPepper: randomBytes(32).toString('base64url'),
+      signingKey: randomBytes(32).toString('base64url'),
       workerUrl: workerUrl.href,
       neonEndpoint: neon.url,
       ownerUrl: postgres.url,
@@ -62,8 +73,7 @@ export async function startStores(): Promise<RunningStores> {
     },
     async stop() {
       await Promise.all([neon.stop(), ownerNeon.stop(), upstash.stop()])
-      await Promise.all([postgres.stop(), redis.stop()])
-      await rm(dataDir, { recursive: true, force: true })
+      await stopServers()
     },
   }
 }

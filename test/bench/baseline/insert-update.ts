@@ -16,9 +16,10 @@ const RECORD = `
 WITH entry AS (
   INSERT INTO bench_ledger (entry_id, namespace_id, account_id, resource_type_code, entry_kind, limit_kind_code,
     idempotency_key, quantity, unit_code, original_quantity, original_unit_code, occurred_at, recorded_at, counted_at, is_late,
-    included_quantity, overage_quantity, excess_quantity)
+    included_quantity, overage_quantity, excess_quantity, chain_seq, chain_hash)
   VALUES ($1::uuid, 'default', $2::uuid, 'benchmark_runs', 'usage', 'cumulative',
-    $1::text, $3::numeric, 'count', $3::numeric, 'count', now(), now(), now(), false, $3::numeric, 0, 0)
+    $1::text, $3::numeric, 'count', $3::numeric, 'count', now(), now(), now(), false, $3::numeric, 0, 0,
+    extract(epoch FROM clock_timestamp()) * 1000000, decode(repeat('00', 32), 'hex'))
 )
 UPDATE bench_counter SET used = used + $3::numeric WHERE account_id = $2::uuid RETURNING used`
 

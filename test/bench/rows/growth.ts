@@ -17,9 +17,9 @@ const SIZES: Record<Effort, Record<'base' | 'deep' | 'middle' | 'wide', Size>> =
   },
   quick: {
     base: { entries: 1_000, accounts: 10 },
-    deep: { entries: 20_000, accounts: 10 },
+    deep: { entries: 5_000, accounts: 10 },
     middle: { entries: 1_000, accounts: 100 },
-    wide: { entries: 1_000, accounts: 5_000 },
+    wide: { entries: 1_000, accounts: 1_000 },
   },
 }
 

@@ -2,11 +2,11 @@ import { prepareCrowd } from '../support/crowd.ts'
 import { openHeap } from '../support/heap.ts'
 import { createLoad, type Target } from '../support/load.ts'
 import { markdownTable } from '../support/report.ts'
-import type { Bench, Row } from '../support/row.ts'
+import type { Bench, Effort, Row } from '../support/row.ts'
 import { compare } from '../support/statistics.ts'
 
 /** Each quarter of the accounts, which is more than an isolate keeps, is checked so often before the next one. */
-const PASSES = 10
+const PASSES: Record<Effort, number> = { full: 10, quick: 1 }
 const QUARTERS = 4
 /** Most checks come in batches, for the time it takes; each tenth comes alone. */
 const BATCH = 90
@@ -18,13 +18,13 @@ const MIB = 2 ** 20
  * Each account is checked ten times. No check is older than it may be: what Redis does not have is read from Postgres.
  */
 async function run(bench: Bench) {
-  const { cloud } = bench
+  const { cloud, effort } = bench
   const { headers } = cloud
   const crowd = await prepareCrowd(bench)
   const { url, workerd } = await cloud.inspectedMec()
   const heap = await openHeap(await workerd.inspector('mec'))
   const quarter = crowd.size / QUARTERS
-  const turns = Math.ceil((quarter * PASSES) / (BATCH + ALONE))
+  const turns = Math.ceil((quarter * PASSES[effort]) / (BATCH + ALONE))
   let next = 0
   let from = 0
   const check = () => ({

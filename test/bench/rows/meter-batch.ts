@@ -9,7 +9,7 @@ async function run(bench: Bench) {
   await prepareAccounts(bench)
   await createBareTables(bench)
   const { headers } = bench.cloud
-  const { url } = await bench.cloud.mec()
+  const { url } = await bench.cloud.mecWithoutRedis()
   const bareUrl = await bench.cloud.baseline('insert-many')
   const results = []
   for (const accounts of bench.effort === 'full' ? [1, 20] : [20]) {

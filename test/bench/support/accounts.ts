@@ -1,3 +1,4 @@
+import type { Mec } from './cloud.ts'
 import { CONNECTIONS } from './load.ts'
 import type { Bench } from './row.ts'
 
@@ -13,9 +14,9 @@ export const account = (number: number) => `org_${number % ACCOUNTS}`
 export const accountUuid = (number: number) => `00000000-0000-4000-8000-${String(number % ACCOUNTS).padStart(12, '0')}`
 
 /** Over HTTP gives each account a monthly limit, and a first use: an account that never did anything is rare. Again is no harm. */
-export async function prepareAccounts({ cloud }: Bench): Promise<void> {
+export async function prepareAccounts({ cloud }: Bench, worker?: Mec): Promise<void> {
   const { headers } = cloud
-  const { url } = await cloud.mec()
+  const { url } = worker ?? (await cloud.mecWithoutRedis())
 
   async function post(path: string, fields: Record<string, string | number>): Promise<void> {
     const response = await fetch(new URL(path, url), {

@@ -33,8 +33,12 @@ export type Cloud = {
   engines: string
   /** By which the Worker knows a caller with every scope. */
   headers: Record<string, string>
-  /** The real Worker, with Redis. Started at its first use. */
+  /** The real Worker. Started at its first use. */
   mec(): Promise<Mec>
+  /** The same, set up to have no Redis. */
+  mecWithoutRedis(): Promise<Mec>
+  /** The same again, on another database of the cluster, that knows the same key. */
+  mecOn(database: string): Promise<Mec>
   /** Another one, to look into. */
   inspectedMec(): Promise<Mec>
   /** The real Worker's bundle. */
@@ -93,16 +97,20 @@ export async function startCloud(folder: string): Promise<Cloud> {
     await migrate({ connectionString: ownerUrl(), workerPassword: WORKER_PASSWORD })
     const secrets = { JWT_SECRET: randomBytes(32).toString('hex'), KEY_PEPPER: randomBytes(32).toString('hex') }
     const key = await mintKey('default', await importHmacKey(secrets.KEY_PEPPER), randomBytes)
-    await sql(`INSERT INTO api_keys (namespace_id, key_name, key_hash, key_prefix, scopes)
-      VALUES ('default', 'bench', decode('${key.hash}', 'hex'), '${key.prefix}', '{admin}')`)
-    const stores = {
-      DATABASE_URL: workerUrl(),
-      NEON_FETCH_ENDPOINT: neon.url,
+    const knowKey = (database?: string) =>
+      sql(
+        `INSERT INTO api_keys (namespace_id, key_name, key_hash, key_prefix, scopes)
+         VALUES ('default', 'bench', decode('${key.hash}', 'hex'), '${key.prefix}', '{admin}')`,
+        database,
+      )
+    await knowKey()
+    const inPostgres = { DATABASE_URL: workerUrl(), NEON_FETCH_ENDPOINT: neon.url }
+    // A machine that is busy for a moment is no Redis that is down.
+    const inRedis = {
       UPSTASH_REDIS_REST_URL: upstash.url,
       UPSTASH_REDIS_REST_TOKEN: token,
+      REDIS_BUDGET_MS: '5000',
     }
-    // A machine that is busy for a moment is no Redis that is down.
-    const bindings = { ...stores, ...secrets, REDIS_BUDGET_MS: '5000' }
 
     const bundles = new Map<string, Promise<string>>()
     function bundled(script: string): Promise<string> {
@@ -111,9 +119,9 @@ export async function startCloud(folder: string): Promise<Cloud> {
       return text
     }
 
-    async function startMec(inspected: boolean): Promise<Mec> {
+    async function startMec(bindings: Record<string, string>, inspected = false): Promise<Mec> {
       const scripts = [
-        { name: 'mec', text: await bundled('functions/worker.ts'), bindings },
+        { name: 'mec', text: await bundled('functions/worker.ts'), bindings: { ...secrets, ...bindings } },
         { name: 'hono', text: await bundled('test/bench/baseline/hono-route.ts'), bindings: {} },
       ]
       const workerd = keep(await startWorkerd(scripts, { inspected }))
@@ -122,11 +130,12 @@ export async function startCloud(folder: string): Promise<Cloud> {
 
     async function startBaseline(name: string): Promise<string> {
       const text = await bundled(`test/bench/baseline/${name}.ts`)
-      return await keep(await startWorkerd([{ name, text, bindings: stores }])).url(name)
+      return await keep(await startWorkerd([{ name, text, bindings: { ...inPostgres, ...inRedis } }])).url(name)
     }
 
     const { rows } = await sql('SHOW server_version')
     let mec: Promise<Mec> | undefined
+    let withoutRedis: Promise<Mec> | undefined
     const baselines = new Map<string, Promise<string>>()
     return {
       ownerUrl,
@@ -136,10 +145,18 @@ export async function startCloud(folder: string): Promise<Cloud> {
       engines: `Postgres ${rows[0]?.server_version}, ${redis.engineName}`,
       headers: { authorization: `Bearer ${key.secret}` },
       mec() {
-        mec ??= startMec(false)
+        mec ??= startMec({ ...inPostgres, ...inRedis })
         return mec
       },
-      inspectedMec: () => startMec(true),
+      mecWithoutRedis() {
+        withoutRedis ??= startMec(inPostgres)
+        return withoutRedis
+      },
+      async mecOn(database) {
+        await knowKey(database)
+        return startMec({ ...inPostgres, DATABASE_URL: workerUrl(database) })
+      },
+      inspectedMec: () => startMec({ ...inPostgres, ...inRedis }, true),
       bundle: () => bundled('functions/worker.ts'),
       baseline(name) {
         const url = baselines.get(name) ?? startBaseline(name)

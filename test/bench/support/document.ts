@@ -22,8 +22,8 @@ Machine: ${machine}.
 Each line compares two things that were measured side by side in one run. Wall-clock ratios are medians of 5 rounds, with
 the smallest and largest round's; the turns of both sides alternate within a round. Each side is a Worker bundled as
 wrangler deploys it, in workerd; the load comes over 4 connections. Load, Workers, protocol servers, Redis and Postgres
-share the machine, and a commit waits for the disk. The Worker under test has Redis: what it writes there after its
-answers takes time of the same cores. Growth is judged inside Postgres, by EXPLAIN ANALYZE. How many requests reach the
+share the machine, and a commit waits for the disk; so writes to Postgres are judged of a Worker without Redis, and what
+its writes to Redis, after the answers, take from the same cores is reported beside it. Growth is judged inside Postgres, by EXPLAIN ANALYZE. How many requests reach the
 stores is counted at their protocol servers, exactly.
 
 ${renderMarkdown(results, judged)}

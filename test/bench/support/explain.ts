@@ -21,7 +21,7 @@ export type Cost = { ms: number; buffers: number }
 
 const PLANS: Record<Effort, { warmUp: number; rounds: number; each: number }> = {
   full: { warmUp: 20, rounds: 5, each: 10 },
-  quick: { warmUp: 6, rounds: 2, each: 3 },
+  quick: { warmUp: 1, rounds: 2, each: 2 },
 }
 
 const Explained = z

@@ -1,7 +1,8 @@
 -- Fills an empty database as the functions would have left it after $entries uses of three accounts each and few of all
 -- others. Uses are of 1 each, evenly spread over the past 30 days, so that both a month and a rolling window hold them;
 -- those of the account yearly over a year. Accounts named after a number of entries, or of stacked entitlements, have so many.
--- Triggers are off for the speed of it: what they would have filled in stands here.
+-- Triggers are off for the speed of it: what they would have filled in stands here. The hashes of the chain are as long as
+-- true ones, and nothing else: only what verifies them would know.
 BEGIN;
 SET LOCAL synchronous_commit = off;
 SET LOCAL work_mem = '256MB';
@@ -21,8 +22,8 @@ FROM namespaces n, (
 WHERE n.namespace_id = 'default';
 
 INSERT INTO accounts (account_id, namespace_id, external_id) SELECT DISTINCT account_id, 'default', name FROM holding;
-INSERT INTO resource_state (account_id, resource_type_code, key_version)
-SELECT account_id, 'benchmark_runs', sum(entries) FROM holding GROUP BY 1;
+INSERT INTO resource_state (account_id, resource_type_code, key_version, chain_seq, chain_hash)
+SELECT account_id, 'benchmark_runs', sum(entries), sum(entries), sha256(account_id::text::bytea) FROM holding GROUP BY 1;
 INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, limit_kind_code, quantity_allowed, unit_code,
   window_type_code, window_class, window_period, effective_start, bucket_id, window_anchor, limit_quantity, created_at)
 SELECT h.entitlement_id, h.account_id, 'benchmark_runs', 'cumulative', 1000000000, 'count', h.window_type, w.window_class, w.period,
@@ -42,10 +43,11 @@ ORDER BY u.counted_at;
 
 INSERT INTO consumption_ledger (entry_id, namespace_id, account_id, resource_type_code, entry_kind, limit_kind_code,
   idempotency_key, quantity, unit_code, original_quantity, original_unit_code, occurred_at, recorded_at, counted_at, is_late,
-  included_quantity, overage_quantity, excess_quantity)
+  included_quantity, overage_quantity, excess_quantity, chain_seq, chain_hash)
 SELECT entry_id, 'default', account_id, 'benchmark_runs', 'usage', 'cumulative',
-  'use_' || random, 1, 'count', 1, 'count', counted_at, counted_at, counted_at, false, 1, 0, 0
-FROM used;
+  'use_' || random, 1, 'count', 1, 'count', counted_at, counted_at, counted_at, false, 1, 0, 0,
+  row_number() OVER (PARTITION BY account_id ORDER BY counted_at, entry_id), sha256(random::bytea)
+FROM used ORDER BY counted_at;
 
 INSERT INTO consumption_allocations (entry_id, entitlement_id, account_id, resource_type_code, bucket_id, window_start, window_end,
   counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier)

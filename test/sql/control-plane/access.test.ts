@@ -205,6 +205,7 @@ const functions: Record<string, Access> = {
     }),
   },
   api_rule_list: { scopes: ['read'], confined: 'own', request: ofAccount },
+  api_rule_get: { scopes: ['read'], confined: 'own', request: named('rule_id') },
   api_rule_patch: {
     scopes: ['admin'],
     confined: 'own',
@@ -216,7 +217,8 @@ const functions: Record<string, Access> = {
     confined: 'never',
     request: () => ({ name: 'k', scopes: ['check'], ...secret() }),
   },
-  api_key_list: { scopes: ['admin'], confined: 'never', request: () => ({}) },
+  api_key_list: { scopes: ['read'], confined: 'never', request: () => ({}) },
+  api_key_get: { scopes: ['read'], confined: 'never', request: named('key_id') },
   api_key_revoke: { scopes: ['admin'], confined: 'never', request: named('key_id') },
   api_key_rotate: { scopes: ['admin'], confined: 'never', request: (of) => ({ ...named('key_id')(of), ...secret() }) },
   api_test_clock_get: { scopes: ['admin'], confined: 'never', request: () => ({}) },
@@ -225,7 +227,12 @@ const functions: Record<string, Access> = {
   api_billing_windows: { scopes: ['read'], confined: 'own', request: ofAccount },
   api_billing_export: { scopes: ['read'], confined: 'own', request: ofAccount },
   api_audit_list: { scopes: ['read'], confined: 'own', request: ofAccount },
+  api_ledger_heads: { scopes: ['admin'], confined: 'never', request: () => ({}) },
+  api_heads_due: { scopes: ['admin'], confined: 'never', request: () => ({}) },
+  api_heads_store: { scopes: ['admin'], confined: 'never', request: () => ({ heads: [] }) },
+  api_heads_export: { scopes: ['admin'], confined: 'never', request: () => ({}) },
   api_maintenance: { scopes: ['admin'], confined: 'never', request: () => ({ job: 'expire_leases' }) },
+  api_account_erase: { scopes: ['admin'], confined: 'own', request: ofAccount },
 }
 /** Tested where they are at home: no credential, or the operator's. */
 const elsewhere = ['api_ready', 'api_namespace_create', 'api_namespace_list']
@@ -280,7 +287,7 @@ describe.each(Object.entries(functions))('%s', (name, { scopes, confined, reques
 
 // These change the world, so they come after the refusals.
 describe('what the scopes allow', () => {
-  const isLast = ([name]: [string, Access]) => /revoke|delete|release/.test(name)
+  const isLast = ([name]: [string, Access]) => /revoke|delete|release|erase/.test(name)
   const rows = Object.entries(functions)
   it.each([...rows.filter((row) => !isLast(row)), ...rows.filter(isLast)])(
     '%s with each of its scopes',

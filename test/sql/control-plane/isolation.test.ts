@@ -70,6 +70,7 @@ describe.each([
       ['api_lease_revoke', { lease_id: at(lease, 'lease.lease_id') }],
       ['api_entitlement_patch', { entitlement_id: at(entitlement, 'entitlement_id'), priority: 1 }],
       ['api_entitlement_revoke', { entitlement_id: at(entitlement, 'entitlement_id') }],
+      ['api_rule_get', { rule_id: at(rule, 'rule_id') }],
       ['api_rule_patch', { rule_id: at(rule, 'rule_id'), action: 'block' }],
       ['api_rule_delete', { rule_id: at(rule, 'rule_id') }],
       ['api_ledger_get', entry],
@@ -81,6 +82,7 @@ describe.each([
         'api_subscription_get',
         { account_id: account, subscription_id: at(subscription, 'subscription.subscription_id') },
       ],
+      ['api_key_get', { key_id: at(key, 'key_id') }],
       ['api_key_revoke', { key_id: at(key, 'key_id') }],
       ['api_rule_create', { plan_id: 'p', resource: 'gpu_hours', limit_kind: 'cumulative', action: 'warn' }],
     ]

@@ -43,7 +43,8 @@ describe('keys', () => {
     expect(await api('api_key_list', {}, token(namespace))).toMatchObject({
       data: [{ key_id: key['key_id'], last_used_at: expect.any(String) }],
     })
-    expect(await errorOf(api('api_key_list', {}, credential))).toMatchObject({ status: 403, code: 'missing_scope' })
+    expect(await api('api_key_list', {}, credential)).toMatchObject({ data: [{ key_id: key['key_id'] }] })
+    expect(await api('api_key_get', { key_id: key['key_id'] ?? null }, credential)).toMatchObject({ name: 'ci' })
   })
 
   it('revoked, they work no more; again changes nothing', async () => {
@@ -338,8 +339,9 @@ it('the rule functions give the rule, and 404 for one that is gone', async () =>
   expect(patched).toEqual({ ...made, action: 'grace', warn_at_percent: null, grace_seconds: 60 })
   expect(await api('api_rule_list', { account_id: account }, token(namespace))).toMatchObject({ data: [patched] })
   expect(await api('api_rule_list', { resource: 'gpu_hours' }, token(namespace))).toMatchObject({ data: [] })
+  expect(await api('api_rule_get', id, token(namespace))).toEqual(patched)
   expect(await api('api_rule_delete', id, token(namespace))).toEqual(patched)
-  for (const name of ['api_rule_patch', 'api_rule_delete']) {
+  for (const name of ['api_rule_get', 'api_rule_patch', 'api_rule_delete']) {
     expect(await errorOf(api(name, id, token(namespace)))).toMatchObject({
       status: 404,
       code: 'not_found',

@@ -2,14 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { grant, meter, textAt } from '../../support/commands.ts'
 import { mintAccount, sql, sqlAsWorker } from '../../support/sql.ts'
 
-const APPEND_ONLY = ['consumption_ledger', 'consumption_allocations', 'audit_log']
+const COLUMN: Record<string, string> = { audit_log: 'audit_id', audit_chain: 'audit_id', signed_heads: 'account_id' }
+const APPEND_ONLY = ['consumption_ledger', 'consumption_allocations', 'audit_log', 'audit_chain', 'signed_heads']
 
 describe('what was recorded stays as it was', () => {
   it.each(APPEND_ONLY)('%s: the owner cannot update, delete or truncate', async (table) => {
     const account = mintAccount()
     await grant(account, { window: 'calendar_month' })
     const entry = await meter(account, { quantity: 3 })
-    const column = table === 'audit_log' ? 'audit_id' : 'entry_id'
+    const column = COLUMN[table] ?? 'entry_id'
     for (const statement of [
       `update ${table} set ${column} = ${column} where ${column} = '${textAt(entry, 'entry.entry_id')}'`,
       `delete from ${table} where ${column} = '${textAt(entry, 'entry.entry_id')}'`,

@@ -21,12 +21,13 @@ type Change = {
 
 /** What a command answers the Worker, and what it tells it of. */
 async function told(namespace: string, name: string, request: Answer): Promise<Told> {
-  const [row] = await sqlAsWorker<{ answer: Answer & { changes?: Change[] } }>(
-    `select fn_told(${name}($1::jsonb, $2::jsonb)) as answer`,
+  const [row] = await sqlAsWorker<Told>(
+    `select answer - 'changes' as result, coalesce(answer -> 'changes', '[]') as changes
+     from (select fn_told(${name}($1::jsonb, $2::jsonb)) as answer offset 0) as told`,
     [token(namespace), request],
   )
-  const { changes = [], ...result } = row?.answer ?? {}
-  return { result, changes }
+  if (!row) throw new Error(`no answer from ${name}`)
+  return row
 }
 
 async function mint(): Promise<World> {
@@ -201,7 +202,7 @@ describe('what a command tells the edge of', () => {
       const { auth, as_of, ...expected } = read
       expect(auth).toBeNull()
       expect(as_of).toBeTruthy()
-      expect(result.snapshot).toMatchObject(withoutRollingStart(expected))
+      expect(result['snapshot']).toMatchObject(withoutRollingStart(expected))
     }
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { check, grant, meter, setClock } from '../../support/commands.ts'
-import { mintAccount, mintNamespace, sql } from '../../support/sql.ts'
+import { check, grant, keyed, meter, setClock } from '../../support/commands.ts'
+import { api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 /** An account with 100 of `window` since January, in a namespace whose clock shows `now`. */
 async function accountAt(
@@ -80,10 +80,23 @@ describe('a use of an earlier window', () => {
   })
 })
 
-it('what nothing covered when it occurred counts with what covers it now', async () => {
-  const [account, namespace] = await accountAt('2031-04-10T00:00:00Z', 'calendar_month')
-  expect(await meter(account, { quantity: 3, occurred_at: '2031-01-31T08:59:59Z' }, namespace)).toMatchObject({
-    entry: { included_quantity: 3, excess_quantity: 0, occurred_at: '2031-01-31T08:59:59Z', late: false },
-    state: { limit: 100, used: 3 },
+describe('what nothing covered when it occurred counts with what covers it now', () => {
+  it.each([
+    // Late by the same rule: when the window that held it is closed.
+    ['calendar_month', '2031-04-10T00:00:00Z', '2031-01-31T08:59:59Z', true],
+    ['calendar_month', '2031-02-01T00:59:00Z', '2031-01-31T08:59:59Z', false],
+    ['calendar_month', '2031-02-01T01:00:00Z', '2031-01-31T08:59:59Z', true],
+    ['calendar_month', '2031-01-31T20:00:00Z', '2031-01-01T00:00:00Z', false],
+    ['calendar_month', '2031-04-01T00:30:00Z', '2031-01-31T08:59:59Z', true],
+    ['rolling_30d', '2031-04-10T00:00:00Z', '2031-01-31T08:59:59Z', true],
+    ['billing_cycle', '2031-04-10T00:00:00Z', '2031-01-31T08:59:59Z', false],
+    ['none', '2031-04-10T00:00:00Z', '2031-01-31T08:59:59Z', false],
+  ])('%s at %s, used at %s: late %s', async (window, now, occurred_at, late) => {
+    const [account, namespace] = await accountAt(now, window)
+    const entry = { included_quantity: 3, excess_quantity: 0, occurred_at, late }
+    const use = { account_id: account, resource: 'benchmark_runs', quantity: 3, occurred_at }
+    expect(await meter(account, use, namespace)).toMatchObject({ entry, state: { limit: 100 } })
+    const batch = { entries: [{ index: 0, ...keyed(), ...use }] }
+    expect(await api('api_meter_batch', batch, token(namespace))).toMatchObject({ results: [{ entry }] })
   })
 })
