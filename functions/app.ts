@@ -30,7 +30,8 @@ import { createAuthenticate, type Secrets } from './http/auth.ts'
 import { importHmacKey } from './http/encoding.ts'
 import type { Observe } from './http/observe.ts'
 import { createLimitRequests, type RateLimiters } from './http/rate-limit.ts'
-import { answerUnknownRoute, createErrorHandler, createRequestContext } from './http/request-context.ts'
+import { answerUnknownRoute, createErrorHandler, createFetch } from './http/request-context.ts'
+import { createRouter } from './http/router.ts'
 import type { Gateway } from './store/gateway.ts'
 
 export interface Dependencies {
@@ -53,8 +54,8 @@ export interface Dependencies {
 export function createApp(dependencies: Dependencies): App {
   const { gateway, runStep, tiers, propagate, secrets, limiters, observe, nowMs, wait, randomBytes, newRequestId } =
     dependencies
-  const app: App = new OpenAPIHono()
-  app.use(createRequestContext(newRequestId, nowMs, observe))
+  const app: App = new OpenAPIHono({ router: createRouter() })
+  app.fetch = createFetch(app.fetch, newRequestId, nowMs, observe)
   app.onError(createErrorHandler(limiters))
   app.notFound(answerUnknownRoute(app))
 

@@ -152,7 +152,7 @@ export function serveBilling(api: Api, gateway: Gateway): void {
   const readPage = gateway.bind<ExportRequest, ExportPage>('api_billing_export')
 
   async function handleExport({ input, accept, ask }: Exchange<z.output<typeof ExportInput>>): Promise<Stream> {
-    const preferred = preferredType(accept, [CSV, JSON_LINES]) === JSON_LINES ? 'jsonl' : 'csv'
+    const preferred = preferredType(accept(), [CSV, JSON_LINES]) === JSON_LINES ? 'jsonl' : 'csv'
     const { format = preferred } = input
     const { type, file, line } = FORMATS[format]
     const request = { ...input, format }

@@ -73,9 +73,13 @@ export function parseQuantity(value: number | string): bigint {
   return decimal.negative ? -magnitude : magnitude
 }
 
-/** Renders millionths as the JSON number nearest to them: exact up to 15 significant digits. */
-export function renderQuantity(millionths: bigint): number {
-  const magnitude = millionths < 0n ? -millionths : millionths
+/** Renders millionths, or their text, as the JSON number nearest to them: exact up to 15 significant digits. */
+export function renderQuantity(millionths: bigint | string): number {
+  const double = Number(millionths)
+  // A quotient of two exact doubles is rounded as text is: to the nearest.
+  if (Number.isSafeInteger(double)) return double / Number(MILLION)
+  const exact = BigInt(millionths)
+  const magnitude = exact < 0n ? -exact : exact
   const fraction = (magnitude % MILLION).toString().padStart(DECIMALS, '0')
-  return Number(`${millionths < 0n ? '-' : ''}${magnitude / MILLION}.${fraction}`)
+  return Number(`${exact < 0n ? '-' : ''}${magnitude / MILLION}.${fraction}`)
 }

@@ -163,8 +163,8 @@ function limitVerdict({ kind, verdict }: { kind: KindSnapshot; verdict: KindVerd
   return {
     limit_kind: kind.limit_kind,
     limit: render(kind.limit),
-    used: renderQuantity(BigInt(kind.used)),
-    held: renderQuantity(BigInt(kind.held)),
+    used: renderQuantity(kind.used),
+    held: renderQuantity(kind.held),
     remaining: render(kind.remaining),
     outcome: verdict.outcome,
     reason: verdict.reason,
@@ -187,13 +187,13 @@ function decision(
     scope: question.scope,
     quantity: question.quantity,
     limit: render(kind.limit),
-    used: renderQuantity(BigInt(kind.used)),
-    held: renderQuantity(BigInt(kind.held)),
+    used: renderQuantity(kind.used),
+    held: renderQuantity(kind.held),
     remaining: render(kind.remaining),
     window: kind.window,
     action: kind.action,
     warn_at_percent: kind.warn_at_percent,
-    overage: { quantity: renderQuantity(BigInt(verdict.over)), multiplier: kind.overage_multiplier },
+    overage: { quantity: renderQuantity(verdict.over), multiplier: kind.overage_multiplier },
     grace: kind.grace && { quantity_left: render(verdict.grace_left), until: kind.grace.until },
     limits,
   }
@@ -204,5 +204,5 @@ function notNegative(millionths: bigint): bigint {
 }
 
 function render(millionths: Millionths | null): number | null {
-  return millionths === null ? null : renderQuantity(BigInt(millionths))
+  return millionths === null ? null : renderQuantity(millionths)
 }

@@ -9,16 +9,20 @@ import { documentOperation } from './document.ts'
 import { createReadInput } from './input.ts'
 import type { LimitRequests } from './rate-limit.ts'
 
-/** What one request knows of itself. */
-export interface RequestVariables {
-  requestId: string
+/** What one request knows of itself. The app is given it in place of the bindings, which were read before. */
+export interface RequestState {
+  readonly requestId: string
   /** Time spent in I/O so far, in milliseconds, by what it was spent on. */
-  timings: Map<Tier, number>
+  readonly timings: Map<Tier, number>
   /** What is known of it by now, for logs and metrics. */
-  facts: Facts
+  readonly facts: Facts
+  /** Makes the answer with all its headers at once: to set them on a response afterwards costs more than a decision. */
+  readonly answer: (json: string, status: number) => Response
+  /** For `answer`, beside those that every response has. */
+  readonly headers: Record<string, string>
 }
-export type ApiContext = Context<{ Variables: RequestVariables }>
-export type App = OpenAPIHono<{ Variables: RequestVariables }>
+export type ApiContext = Context<{ Bindings: RequestState }>
+export type App = OpenAPIHono<{ Bindings: RequestState }>
 
 export type Tier = 'memory' | 'redis' | 'postgres'
 
@@ -46,7 +50,7 @@ export interface Exchange<Input> {
   /** Does some I/O and puts its time into `Server-Timing`, whether or not it succeeds. */
   readonly timed: <Result>(tier: Tier, work: () => Promise<Result> | Result) => Promise<Result>
   /** The `Accept` header. */
-  readonly accept: string | undefined
+  readonly accept: () => string | undefined
   /** Work that the answer does not wait for. */
   readonly later: (work: Promise<unknown>) => void
 }
@@ -101,8 +105,8 @@ export function createApi(app: App, dependencies: ApiDependencies): Api {
     handler: Handler<z.output<Input>, z.input<Answer>>,
   ): void {
     route(contract, async function answerJson(c, exchange) {
-      const reply = await handler(exchange)
-      return c.json(reply.body, reply.status)
+      const { body, status } = await handler(exchange)
+      return c.env.answer(JSON.stringify(body), status)
     })
   }
 
@@ -126,9 +130,9 @@ export function createApi(app: App, dependencies: ApiDependencies): Api {
 
     /** What can be refused without I/O comes first: who, whether at all, then what. */
     async function serveOperation(c: ApiContext): Promise<Response> {
-      const facts = c.get('facts')
+      const { facts, requestId } = c.env
       facts.operation = contract.operationId
-      const caller = await authenticate(c.req.header('authorization'), c.get('requestId'))
+      const caller = await authenticate(c.req.header('authorization'), requestId)
       facts.namespace = caller.namespaceHint
       await limitRequests(caller)
       requireScope(caller.credential, contract.scopes)
@@ -141,7 +145,7 @@ export function createApi(app: App, dependencies: ApiDependencies): Api {
         ask: askAs(caller.credential, c, isAwaited, dependencies),
         facts,
         timed,
-        accept: c.req.header('accept'),
+        accept: () => c.req.header('accept'),
         later: (work) => c.executionCtx.waitUntil(work),
       })
     }
@@ -157,7 +161,7 @@ function askAs(credential: Credential, c: ApiContext, isAwaited: boolean, { prop
     if (changes.length === 0) return answer
     const propagated = propagate(changes, { readAtMs, isAwaited })
     if (!isAwaited) c.executionCtx.waitUntil(propagated)
-    else if (!(await timeTier(c, nowMs, 'redis', () => propagated))) c.header(PROPAGATION_HEADER, 'delayed')
+    else if (!(await timeTier(c, nowMs, 'redis', () => propagated))) c.env.headers[PROPAGATION_HEADER] = 'delayed'
     return answer
   }
 }
@@ -173,7 +177,7 @@ export async function timeTier<Result>(
   try {
     return await work()
   } finally {
-    const timings = c.get('timings')
+    const { timings } = c.env
     timings.set(tier, (timings.get(tier) ?? 0) + nowMs() - start)
   }
 }

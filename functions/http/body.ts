@@ -13,13 +13,16 @@ export type JsonObject = Readonly<Record<string, unknown>>
  */
 export async function readJsonObject(request: Request): Promise<JsonObject | null> {
   const declared = request.headers.get('content-length')
-  if (request.body === null || declared === '0') return null
+  if (declared === '0') return null
+  // The stream is made when it is looked at: with a declared length nobody needs it.
+  const stream = declared === null ? request.body : undefined
+  if (stream === null) return null
   if (!JSON_TYPE.test(request.headers.get('content-type') ?? '')) {
     throw new Failure(415, 'unsupported_media_type', 'Send the body as application/json.')
   }
   if (Number(declared ?? 0) > MAX_BODY_BYTES) throw tooLarge()
   // A declared length is kept to by the transport; without one, what arrives has to be counted.
-  const bytes = declared === null ? await readBounded(request.body) : await request.arrayBuffer()
+  const bytes = stream ? await readBounded(stream) : await request.arrayBuffer()
   if (bytes.byteLength > MAX_BODY_BYTES) throw tooLarge()
   if (bytes.byteLength === 0) return null
   const value = parse(bytes)

@@ -53,7 +53,7 @@ test('thirty rolling days: a use leaves when it is thirty days old, not before',
   const namespace = await mintNamespace()
   const account = mintAccount()
   await setClock(namespace, '2027-01-05T12:00:00Z')
-  await grant(namespace, account, { window: 'rolling_30d', quantity: 10 })
+  await grant(namespace, account, { window: 'rolling_30d', quantity: 10, effective_start: '2027-01-01T00:00:00Z' })
   const occurred_at = '2027-01-05T12:00:00Z'
   await bodyOf(201, meter(namespace, account, { quantity: 10, occurred_at }))
   await setClock(namespace, '2027-02-04T11:59:00Z')

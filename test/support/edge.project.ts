@@ -62,7 +62,7 @@ export const edgeProject: TestProjectConfiguration = {
     // The tests run in workerd, which has another environment.
     provide: {
       random: {
-        requests: Number(process.env['MEC_RANDOM_REQUESTS'] ?? 1000),
+        requests: Number(process.env['MEC_RANDOM_REQUESTS'] ?? 600),
         seed: Number(process.env['MEC_RANDOM_SEED'] ?? 20_261_121),
       },
     },

@@ -353,6 +353,5 @@ it('after any history ledger = allocations = windows = export, and what was once
   expect(closed).toBeGreaterThan(RUNS)
   expect(frozen).toBeGreaterThan(RUNS)
   for (const verb of VERBS) expect(done.get(verb), verb).toBeGreaterThan(RUNS / 20)
-  console.log({ closed, frozen, parts, ...Object.fromEntries(done) })
   expect(parts).toBeGreaterThan(RUNS / 3)
 }, 1_200_000)
