@@ -1,8 +1,12 @@
 import type { KeyRecord } from '../core/credential.ts'
+import { isWithin } from '../core/freshness.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { stateName } from './names.ts'
 import type { Asked, Asking, SnapshotAnswer, Tiers } from './question.ts'
 import { type Aged, type KeyState, scopeKey } from './state.ts'
+
+/** The record of a key is not learnt again so soon: well within the time that it is trusted for. */
+const RECORD_REST_MS = 1000
 
 /** Keeps what Postgres answered: in memory at once, in Redis after the answer. */
 export function remember(
@@ -24,7 +28,7 @@ export function remember(
   }
   const records = new Map<string, Aged<KeyRecord | null>>()
   const namespace = snapshots[0]?.namespace
-  if (credential.type === 'key' && auth && namespace !== undefined) {
+  if (credential.type === 'key' && auth && namespace !== undefined && !isJustLearnt(credential.hash)) {
     const { scopes, expires_at } = auth
     const record = { namespace, scopes, expires_at_ms: expires_at === null ? null : Date.parse(expires_at) }
     records.set(credential.hash, { value: record, readAtMs })
@@ -33,6 +37,12 @@ export function remember(
   if (known) memory.learnEpoch(known)
   for (const [name, state] of states) memory.learnState(name, state, readAtMs)
   if (redis) later(redis.write(known ? [{ epoch: known, readAtMs, states }] : [], records, false))
+
+  /** Every answer brings the record of its key: most of them would only cost Redis a command. */
+  function isJustLearnt(hash: string): boolean {
+    const record = memory.keyRecord(hash)
+    return !!record?.value && isWithin(RECORD_REST_MS, record.readAtMs, readAtMs)
+  }
 }
 
 /** Briefly, so that a key that works no more, but is still in use, does not cost a request to Postgres each time. */
