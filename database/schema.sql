@@ -702,6 +702,21 @@ CREATE INDEX "signed_heads_of_audit" ON "signed_heads" USING btree ("namespace_i
 CREATE INDEX "consumption_ledger_chain" ON "consumption_ledger" USING btree ("account_id","resource_type_code","chain_seq");--> statement-breakpoint
 CREATE INDEX "ledger_details_by_account" ON "ledger_details" USING btree ("account_id");
 
+-- drizzle/migrations/0009_continuation.sql
+CREATE TYPE continuation AS (
+  scope text,
+  config_version bigint,
+  key_version bigint,
+  valid_from timestamptz,
+  valid_until timestamptz,
+  room numeric,
+  drawn usage_allocation,
+  verdicts jsonb,
+  snapshot jsonb
+);
+COMMENT ON TYPE continuation IS 'What a consume leaves to the next (docs/adr/0004): within its versions, its scope and its time a use of up to room is answered with verdicts, drawn as drawn was, and leaves snapshot moved by its quantity.';
+ALTER TABLE "resource_state" ADD COLUMN "continuation" "continuation";
+
 -- database/storage.sql
 -- Room on each page for the updates of counters, so that they stay HOT. Drizzle cannot say this.
 ALTER TABLE resource_state SET (fillfactor = 70);
@@ -3256,6 +3271,8 @@ COMMENT ON FUNCTION fn_confine IS
 CREATE OR REPLACE FUNCTION fn_consume(p_namespace namespaces, p_account_id uuid, p_account text, p_item usage_item) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  v_state resource_state;
+  v_next continuation;
   v_now timestamptz;
   v_timezone text;
   v_suspended boolean;
@@ -3278,13 +3295,20 @@ BEGIN
   IF p_item.error IS NOT NULL THEN
     PERFORM fn_fail_with(p_item.error);
   END IF;
+  -- The lock of fn_lock_resource, and what the last consume left to this one.
+  SELECT s.* INTO v_state FROM resource_state s
+  WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code FOR UPDATE;
   -- Without the row there is no entitlement: the denial is all there is to do, and it leaves nothing behind.
-  IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
+  IF NOT FOUND THEN
     -- The key may have been used on another resource.
     PERFORM fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
     RETURN jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', '[]'::jsonb, 'snapshot',
       fn_snapshot(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, fn_now(p_namespace.namespace_id)),
       'entry', NULL, 'duplicate', false);
+  END IF;
+  v_result := fn_consume_continued(p_namespace, p_account, p_item, v_state);
+  IF v_result IS NOT NULL THEN
+    RETURN v_result;
   END IF;
   -- After the lock: the clock, and what may have changed while waiting for it.
   SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended', s.key_version, k.account_id IS NOT NULL
@@ -3320,13 +3344,135 @@ BEGIN
   IF v_allowed THEN
     v_written := fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash, jsonb_build_object(
       'quantity', fn_number(p_item.quantity), 'verdicts', v_answers, 'snapshot', v_snapshot, 'entry_id', p_item.entry_id), v_now);
+    v_next := fn_continuation(p_account_id, p_item.resource_type_code, v_drawn.allocations, v_drawn.states, v_limits, v_snapshot, v_now);
+    IF v_next.room > 0 THEN
+      UPDATE resource_state s SET continuation = v_next
+      WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code;
+    END IF;
     v_recorded := fn_entry_json(v_entry, p_account, p_item.metadata);
   END IF;
   RETURN jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', v_answers, 'snapshot', v_snapshot,
     'entry', v_recorded, 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS
-'Checks and records in one step: {quantity (in the resource''s unit), verdicts, snapshot, entry, duplicate}. The verdicts are of before the write, the snapshot is of after it; entry is null when denied. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';
+'Checks and records in one step: {quantity (in the resource''s unit), verdicts, snapshot, entry, duplicate}. The verdicts are of before the write, the snapshot is of after it; entry is null when denied. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Continues where the last one left off, if it can (fn_consume_continued), else decides from the start. Errors: ME409 idempotency_conflict.';
+
+-- database/functions/fn_consume_continued.sql
+CREATE OR REPLACE FUNCTION fn_consume_continued(p_namespace namespaces, p_account text, p_item usage_item, p_state resource_state) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  -- By the clock of before the lock, which is right if the configuration is still the same: asked again below.
+  v_now timestamptz := fn_clock(p_namespace, clock_timestamp());
+  v_next continuation := p_state.continuation;
+  v_drawn usage_allocation;
+  v_slot int;
+  v_written boolean;
+  v_result jsonb;
+  v_entry consumption_ledger;
+BEGIN
+  IF v_next.key_version = p_state.key_version AND v_next.config_version = p_namespace.config_version AND v_next.room >= p_item.quantity
+    AND v_next.scope IS NOT DISTINCT FROM p_item.resource_scope AND v_now >= v_next.valid_from AND v_now < v_next.valid_until THEN
+    v_next.key_version := p_state.key_version + 1;
+  ELSE
+    RETURN NULL;
+  END IF;
+  v_next.room := v_next.room - p_item.quantity;
+  v_next.snapshot := fn_snapshot_moved(v_next.snapshot, p_item.quantity, v_next.key_version, v_now);
+  v_result := jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', v_next.verdicts, 'snapshot', v_next.snapshot);
+  INSERT INTO idempotency_keys (account_id, idempotency_key, operation, request_hash, result, created_at)
+  SELECT p_item.account_id, p_item.idempotency_key, 'consume', p_item.request_hash, v_result || jsonb_build_object('entry_id', p_item.entry_id), v_now
+  FROM namespaces n WHERE n.namespace_id = p_namespace.namespace_id AND n.config_version = v_next.config_version
+  ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+
+  v_drawn := v_next.drawn;
+  v_drawn.counted_at := v_now;
+  v_drawn.included_quantity := p_item.quantity;
+  v_drawn.billable_quantity := CASE WHEN v_drawn.billable_quantity > 0 THEN p_item.quantity ELSE 0 END;
+  v_slot := fn_quarter(v_now);
+  v_entry := ROW(p_item.entry_id, p_namespace.namespace_id, p_item.account_id, p_item.resource_type_code, p_item.resource_scope, 'usage', 'cumulative',
+    p_item.idempotency_key, p_item.quantity, p_item.unit_code, p_item.original_quantity, p_item.original_unit_code, v_now, v_now, v_now, false,
+    NULL, p_item.quantity, 0, 0, CASE WHEN p_item.metadata <> '{}' THEN fn_store_details(p_item.entry_id, p_item.account_id, p_item.metadata) END,
+    p_state.chain_seq + 1, NULL);
+  v_entry.chain_hash := fn_entry_hash(p_state.chain_hash, v_entry, ARRAY[v_drawn]);
+  WITH entry AS (
+    INSERT INTO consumption_ledger SELECT v_entry.*
+  ), drawn AS (
+    INSERT INTO consumption_allocations (entry_id, entitlement_id, account_id, resource_type_code, bucket_id, window_start, window_end,
+      counted_at, included_quantity, overage_quantity, excess_quantity, billable_quantity, overage_multiplier)
+    VALUES (p_item.entry_id, v_drawn.entitlement_id, p_item.account_id, p_item.resource_type_code, v_drawn.bucket_id, v_drawn.window_start,
+      v_drawn.window_end, v_now, p_item.quantity, 0, 0, v_drawn.billable_quantity, v_drawn.overage_multiplier)
+  ), counted AS (
+    -- The use before this one began the row.
+    UPDATE entitlement_windows w SET
+      used = w.used + p_item.quantity,
+      included_quantity = w.included_quantity + p_item.quantity,
+      billable_quantity = w.billable_quantity + v_drawn.billable_quantity,
+      billable_amount = w.billable_amount + v_drawn.billable_quantity * v_drawn.overage_multiplier
+    WHERE w.account_id = p_item.account_id AND w.resource_type_code = p_item.resource_type_code
+      AND w.window_end = v_drawn.window_end AND w.bucket_id = v_drawn.bucket_id
+  ), rolled_up AS (
+    INSERT INTO usage_rollups AS r (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
+    VALUES (p_item.account_id, p_item.resource_type_code, v_drawn.bucket_id, (v_now AT TIME ZONE 'UTC')::date, p_item.quantity, 0,
+      array_fill(p_item.quantity, ARRAY[1], ARRAY[v_slot]), array_fill(NULL::numeric, ARRAY[1], ARRAY[v_slot]))
+    ON CONFLICT (account_id, resource_type_code, bucket_id, day) DO UPDATE SET
+      quantity = r.quantity + excluded.quantity,
+      quarters[v_slot] = coalesce(r.quarters[v_slot], 0) + p_item.quantity
+  )
+  UPDATE resource_state s SET key_version = v_next.key_version, continuation = v_next,
+    chain_seq = v_entry.chain_seq, chain_hash = v_entry.chain_hash
+  WHERE s.account_id = p_item.account_id AND s.resource_type_code = p_item.resource_type_code;
+  IF v_drawn.entitlement_id <> v_drawn.bucket_id THEN
+    v_written := fn_count_parts(p_item.account_id, p_item.resource_type_code, ARRAY[v_drawn]);
+  END IF;
+  RETURN v_result || jsonb_build_object('entry', fn_entry_json(v_entry, p_account, p_item.metadata), 'duplicate', false);
+END $$;
+COMMENT ON FUNCTION fn_consume_continued IS
+'fn_consume, where the last one left a continuation in which this use has room: p_state, the locked row of the resource. Nothing is decided here; it writes what fn_write_usage and fn_touch_resource would, of one use within the limit in one statement. Null, with nothing written: there is no such continuation, its versions are outdated, or the key is known.';
+
+-- database/functions/fn_continuation.sql
+CREATE OR REPLACE FUNCTION fn_continuation(
+  p_account_id uuid, p_resource text, p_drawn usage_allocation[], p_states entitlement_state[], p_limits limit_state[], p_snapshot jsonb, p_now timestamptz
+) RETURNS continuation
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_next continuation;
+  v_limit limit_state := p_limits[1];
+  v_state entitlement_state;
+BEGIN
+  -- Over the limit, here or in another scope, grace clocks and caps move with each use.
+  IF cardinality(p_limits) <> 1 OR cardinality(p_drawn) <> 1 OR v_limit.headroom = 0 OR v_limit.over > 0 OR v_limit.grace_until IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  v_next.drawn := p_drawn[1];
+  FOREACH v_state IN ARRAY p_states LOOP
+    -- Leases and time move the others; what was given back late is not shown, and so does not move what is shown.
+    IF v_state.limit_kind_code <> 'cumulative' OR v_state.rolling_since IS NOT NULL OR v_state.used < 0 THEN
+      RETURN NULL;
+    ELSIF v_state.entitlement_id = (v_next.drawn).entitlement_id THEN
+      v_next.room := v_state.quantity_limit - v_state.used;
+    END IF;
+  END LOOP;
+  -- A hold ends by itself, also one on the window before, from which quantity may have rolled over.
+  SELECT s.valid_from, s.valid_until INTO v_next.valid_from, v_next.valid_until
+  FROM fn_states_validity(p_states, p_account_id, p_resource, p_now) s
+  WHERE NOT EXISTS (SELECT FROM reservations r WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL);
+  IF NOT FOUND OR v_next.room = 0 THEN
+    RETURN NULL;
+  END IF;
+  v_next.scope := p_snapshot ->> 'scope';
+  v_next.config_version := p_snapshot ->> 'config_version';
+  v_next.key_version := p_snapshot ->> 'key_version';
+  v_next.room := least(v_next.room, (p_snapshot #>> '{kinds,0,bands,0,up_to}')::numeric / 1000000);
+  -- Of the first band, whatever the quantity: asked with the smallest that there is.
+  v_next.verdicts := fn_verdicts_json(p_limits, fn_verdicts(p_limits, false, 0.000001, 'consume'));
+  v_next.snapshot := p_snapshot;
+  RETURN v_next;
+END $$;
+COMMENT ON FUNCTION fn_continuation IS
+'What a consume leaves to the next: where all that may come, up to room, goes into the first band and is drawn on the one entitlement that this one drew on, what that will be answered and written. Null where that is not so. It is good for its versions, its scope and from valid_from until valid_until. p_states, p_limits, p_snapshot: as they are after it.';
 
 -- database/functions/fn_convert_quantity.sql
 CREATE OR REPLACE FUNCTION fn_convert_quantity(p_namespace_id text, p_quantity numeric, p_from text, p_to text) RETURNS numeric
@@ -3600,7 +3746,7 @@ LANGUAGE sql STABLE AS $$
     FROM ledger l CROSS JOIN LATERAL (VALUES (l.occurred_at, 1), (l.counted_at, -1)) AS m (at, sign)
     WHERE l.counted_at <> l.occurred_at
   ), rolled AS (
-    SELECT u.bucket_id, (u.at AT TIME ZONE 'UTC')::date AS day, 1 + floor(extract(epoch FROM u.at))::bigint % 86400 / 900 AS slot,
+    SELECT u.bucket_id, (u.at AT TIME ZONE 'UTC')::date AS day, fn_quarter(u.at) AS slot,
       sum(u.quantity) AS quantity, sum(u.overage) AS overage
     FROM used u GROUP BY 1, 2, 3
   )
@@ -5265,6 +5411,13 @@ END $$;
 COMMENT ON FUNCTION fn_provision_plan_entitlements IS
 'Subscribes an account to the current version of a plan from p_start on (default now) and gives the entitlements made. ME404 not_found, ME409 plan_not_active.';
 
+-- database/functions/fn_quarter.sql
+CREATE OR REPLACE FUNCTION fn_quarter(p_at timestamptz) RETURNS int
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT (1 + floor(extract(epoch FROM p_at))::bigint % 86400 / 900)::int
+$$;
+COMMENT ON FUNCTION fn_quarter IS 'The quarter of an hour of an instant, 1 to 96 of its UTC day.';
+
 -- database/functions/fn_reconcile.sql
 CREATE OR REPLACE FUNCTION fn_reconcile(p_namespace_id text DEFAULT NULL, p_most int DEFAULT 500, p_most_entries int DEFAULT 100000) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
@@ -5875,7 +6028,7 @@ COMMENT ON FUNCTION fn_reverse IS
 
 -- database/functions/fn_rfc3339.sql
 CREATE OR REPLACE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN
   RETURN CASE WHEN isfinite(p_instant) THEN to_char(p_instant AT TIME ZONE 'UTC',
     CASE WHEN date_trunc('second', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
@@ -5891,7 +6044,7 @@ CREATE OR REPLACE FUNCTION fn_roll_up(
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  v_slot int := 1 + floor(extract(epoch FROM p_counted_at))::bigint % 86400 / 900;
+  v_slot int := fn_quarter(p_counted_at);
 BEGIN
   INSERT INTO usage_rollups AS r (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
   VALUES (p_account_id, p_resource, p_bucket_id, (p_counted_at AT TIME ZONE 'UTC')::date, p_quantity, p_overage,
@@ -6075,6 +6228,30 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_snapshot IS
 'The snapshot (database/README.md) of one (account, resource, scope): the decision for every quantity and purpose. p_now: the namespace''s time; p_at: decide as of that instant instead, past or future. Changes and locks nothing.';
+
+-- database/functions/fn_snapshot_moved.sql
+CREATE OR REPLACE FUNCTION fn_snapshot_moved(p_snapshot jsonb, p_quantity numeric, p_key_version bigint, p_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_moved numeric := trunc(p_quantity * 1000000);
+  v_kind jsonb := p_snapshot #> '{kinds,0}';
+  v_bands jsonb := v_kind -> 'bands';
+  v_up_to numeric;
+  v_n int := 0;
+BEGIN
+  -- Only the last has no bound.
+  LOOP
+    v_up_to := v_bands -> v_n ->> 'up_to';
+    EXIT WHEN v_up_to IS NULL;
+    v_bands := jsonb_set(v_bands, ARRAY[v_n::text, 'up_to'], to_jsonb((v_up_to - v_moved)::text));
+    v_n := v_n + 1;
+  END LOOP;
+  RETURN p_snapshot || jsonb_build_object('key_version', p_key_version, 'as_of', fn_rfc3339(p_at), 'kinds', jsonb_build_array(
+    v_kind || jsonb_build_object('used', ((v_kind ->> 'used')::numeric + v_moved)::text,
+      'remaining', ((v_kind ->> 'remaining')::numeric - v_moved)::text, 'bands', v_bands)));
+END $$;
+COMMENT ON FUNCTION fn_snapshot_moved IS
+'The snapshot of a continuation after a use within its room. Such a use goes into the first band and is all within the limit, so every bound comes nearer by its quantity and nothing else changes: a property test holds this to fn_snapshot.';
 
 -- database/functions/fn_snapshot_of.sql
 CREATE OR REPLACE FUNCTION fn_snapshot_of(
@@ -6858,14 +7035,11 @@ COMMENT ON FUNCTION fn_usage_series IS
 
 -- database/functions/fn_uuid7.sql
 CREATE OR REPLACE FUNCTION fn_uuid7() RETURNS uuid
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-  v_micros bigint := extract(epoch FROM clock_timestamp()) * 1000000;
-BEGIN
-  -- The first 64 bits; the last ones, with their variant, are those of a random UUID.
-  RETURN encode(overlay(uuid_send(gen_random_uuid())
-    PLACING int8send(v_micros / 1000 << 16 | 28672 | v_micros % 1000 * 4096 / 1000) FROM 1 FOR 8), 'hex');
-END $$;
+LANGUAGE sql VOLATILE AS $$
+  -- The time in 4096ths of a millisecond is 12 + 3 hex digits, around the version; variant and rest are a random UUID's.
+  SELECT (overlay(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 4096000)::bigint), 15, '0') PLACING '7' FROM 13 FOR 0)
+    || right(gen_random_uuid()::text, 17))::uuid
+$$;
 COMMENT ON FUNCTION fn_uuid7 IS
 'A time-ordered UUID (RFC 9562, version 7, with a fraction of the millisecond), from real time: new rows go to the right edge of their index, and sort as they were made.';
 

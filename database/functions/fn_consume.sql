@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION fn_consume(p_namespace namespaces, p_account_id uuid, p_account text, p_item usage_item) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  v_state resource_state;
+  v_next continuation;
   v_now timestamptz;
   v_timezone text;
   v_suspended boolean;
@@ -23,13 +25,20 @@ BEGIN
   IF p_item.error IS NOT NULL THEN
     PERFORM fn_fail_with(p_item.error);
   END IF;
+  -- The lock of fn_lock_resource, and what the last consume left to this one.
+  SELECT s.* INTO v_state FROM resource_state s
+  WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code FOR UPDATE;
   -- Without the row there is no entitlement: the denial is all there is to do, and it leaves nothing behind.
-  IF NOT fn_lock_resource(p_account_id, p_item.resource_type_code, false) THEN
+  IF NOT FOUND THEN
     -- The key may have been used on another resource.
     PERFORM fn_replay(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash);
     RETURN jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', '[]'::jsonb, 'snapshot',
       fn_snapshot(p_namespace, p_account_id, p_item.resource_type_code, p_item.resource_scope, fn_now(p_namespace.namespace_id)),
       'entry', NULL, 'duplicate', false);
+  END IF;
+  v_result := fn_consume_continued(p_namespace, p_account, p_item, v_state);
+  IF v_result IS NOT NULL THEN
+    RETURN v_result;
   END IF;
   -- After the lock: the clock, and what may have changed while waiting for it.
   SELECT fn_clock(n, clock_timestamp()), a.timezone, a.status = 'suspended', s.key_version, k.account_id IS NOT NULL
@@ -65,10 +74,15 @@ BEGIN
   IF v_allowed THEN
     v_written := fn_remember(p_account_id, p_item.idempotency_key, 'consume', p_item.request_hash, jsonb_build_object(
       'quantity', fn_number(p_item.quantity), 'verdicts', v_answers, 'snapshot', v_snapshot, 'entry_id', p_item.entry_id), v_now);
+    v_next := fn_continuation(p_account_id, p_item.resource_type_code, v_drawn.allocations, v_drawn.states, v_limits, v_snapshot, v_now);
+    IF v_next.room > 0 THEN
+      UPDATE resource_state s SET continuation = v_next
+      WHERE s.account_id = p_account_id AND s.resource_type_code = p_item.resource_type_code;
+    END IF;
     v_recorded := fn_entry_json(v_entry, p_account, p_item.metadata);
   END IF;
   RETURN jsonb_build_object('quantity', fn_number(p_item.quantity), 'verdicts', v_answers, 'snapshot', v_snapshot,
     'entry', v_recorded, 'duplicate', false);
 END $$;
 COMMENT ON FUNCTION fn_consume IS
-'Checks and records in one step: {quantity (in the resource''s unit), verdicts, snapshot, entry, duplicate}. The verdicts are of before the write, the snapshot is of after it; entry is null when denied. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Errors: ME409 idempotency_conflict.';
+'Checks and records in one step: {quantity (in the resource''s unit), verdicts, snapshot, entry, duplicate}. The verdicts are of before the write, the snapshot is of after it; entry is null when denied. p_account: the account as the caller writes it. Locks the resource; a denial writes nothing. Continues where the last one left off, if it can (fn_consume_continued), else decides from the start. Errors: ME409 idempotency_conflict.';

@@ -34,7 +34,7 @@ LANGUAGE sql STABLE AS $$
     FROM ledger l CROSS JOIN LATERAL (VALUES (l.occurred_at, 1), (l.counted_at, -1)) AS m (at, sign)
     WHERE l.counted_at <> l.occurred_at
   ), rolled AS (
-    SELECT u.bucket_id, (u.at AT TIME ZONE 'UTC')::date AS day, 1 + floor(extract(epoch FROM u.at))::bigint % 86400 / 900 AS slot,
+    SELECT u.bucket_id, (u.at AT TIME ZONE 'UTC')::date AS day, fn_quarter(u.at) AS slot,
       sum(u.quantity) AS quantity, sum(u.overage) AS overage
     FROM used u GROUP BY 1, 2, 3
   )

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN
   RETURN CASE WHEN isfinite(p_instant) THEN to_char(p_instant AT TIME ZONE 'UTC',
     CASE WHEN date_trunc('second', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'

@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION fn_roll_up(
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  v_slot int := 1 + floor(extract(epoch FROM p_counted_at))::bigint % 86400 / 900;
+  v_slot int := fn_quarter(p_counted_at);
 BEGIN
   INSERT INTO usage_rollups AS r (account_id, resource_type_code, bucket_id, day, quantity, overage_quantity, quarters, overage_quarters)
   VALUES (p_account_id, p_resource, p_bucket_id, (p_counted_at AT TIME ZONE 'UTC')::date, p_quantity, p_overage,

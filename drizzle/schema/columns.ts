@@ -12,3 +12,6 @@ export const bytea = customType<{ data: string }>({ dataType: () => 'bytea' })
 export const textC = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' })
 
 export const interval = customType<{ data: string }>({ dataType: () => 'interval' })
+
+/** A composite type of the migrations; only SQL functions read and write it. */
+export const composite = (type: string) => customType<{ data: string }>({ dataType: () => type })

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { bigint, check, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
-import { bytea, instant, quantity, textC } from './columns.ts'
+import { bytea, composite, instant, quantity, textC } from './columns.ts'
 
 /** What happens at a limit. The most specific wins: account, then plan, then resource; among equals the newest. */
 export const controlRules = pgTable(
@@ -40,7 +40,8 @@ export const controlRules = pgTable(
 /**
  * The row that every command on an (account, resource) locks. The grace clocks are the instants at which a limit was
  * crossed; the cumulative one ends with the earliest-ending window of that moment (null: it has no such end).
- * `chain_seq`, `chain_hash`: of the last entry in the ledger; hash null: there is none.
+ * `chain_seq`, `chain_hash`: of the last entry in the ledger; hash null: there is none. `continuation`: what the last
+ * consume left to the next, good as long as its `key_version` is the row's.
  */
 export const resourceState = pgTable(
   'resource_state',
@@ -55,6 +56,7 @@ export const resourceState = pgTable(
     concurrencyExceededAt: instant('concurrency_exceeded_at'),
     chainSeq: bigint('chain_seq', { mode: 'number' }).notNull().default(0),
     chainHash: bytea('chain_hash'),
+    continuation: composite('continuation')('continuation'),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.resourceTypeCode] })],
 )

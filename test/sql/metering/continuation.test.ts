@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import {
+  accountId,
+  consume,
+  grant,
+  keyed,
+  meter,
+  reserve,
+  reverse,
+  ruleFor,
+  setClock,
+  textAt,
+} from '../../support/commands.ts'
+import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
+
+const RESOURCE = 'gpu_hours'
+const use = { resource: RESOURCE }
+
+interface World {
+  readonly account: string
+  readonly namespace: string
+}
+
+async function mint(fields: Answer = {}): Promise<World> {
+  const world = { account: mintAccount(), namespace: await mintNamespace() }
+  await setClock(world.namespace, '2031-05-10T12:00:00Z')
+  await grant(
+    world.account,
+    { ...use, window: 'calendar_month', effective_start: '2031-01-01T00:00:00Z', ...fields },
+    world.namespace,
+  )
+  return world
+}
+
+/** Whether a consume may continue: what was left is of the present version. */
+async function stands({ account, namespace }: World): Promise<boolean> {
+  const [row] = await sql<{ stands: boolean }>(
+    `select (continuation).key_version is not distinct from key_version as stands from resource_state
+     where account_id = $1 and resource_type_code = $2`,
+    [await accountId(account, namespace), RESOURCE],
+  )
+  return row?.stands ?? false
+}
+
+describe('the next consume', () => {
+  it('takes up what the last one left, and after any other command it does not', async () => {
+    const { account, namespace } = await mint()
+    const verdicts = async () =>
+      (await api('api_consume', { ...keyed(), ...use, account_id: account, quantity: 1 }, token(namespace)))['verdicts']
+    const mark = async () => {
+      await verdicts()
+      await sql(`update resource_state set continuation.verdicts = '"taken up"' where account_id = $1`, [
+        await accountId(account, namespace),
+      ])
+    }
+    await mark()
+    expect(await verdicts()).toBe('taken up')
+    for (const command of [
+      () => meter(account, use, namespace),
+      () => ruleFor(account, { ...use, action: 'block' }, namespace),
+      () => ruleFor(null, { ...use, action: 'block' }, namespace),
+      () => setClock(namespace, '2031-05-11T12:00:00Z'),
+      () => api('api_account_patch', { account_id: account, timezone: 'Asia/Tokyo' }, token(namespace)),
+    ]) {
+      await mark()
+      await command()
+      expect(await verdicts()).toMatchObject([{ outcome: 'allow' }])
+    }
+  })
+
+  it('bills as the last one did, each by its own quantity', async () => {
+    const { account, namespace } = await mint({ quantity: null })
+    await ruleFor(account, { ...use, action: 'overage', overage_multiplier: 2 }, namespace)
+    for (const quantity of [1, 3, 0.5]) await consume(account, { ...use, quantity }, namespace)
+    expect(await stands({ account, namespace })).toBe(true)
+    expect(
+      await sql(
+        `select billable_quantity::float as billable, billable_amount::float as amount, used::float from entitlement_windows where account_id = $1`,
+        [await accountId(account, namespace)],
+      ),
+    ).toEqual([{ billable: 4.5, amount: 9, used: 4.5 }])
+  })
+
+  it('finds nothing to take up where something else moves the state', async () => {
+    const worlds: Record<string, (world: World) => Promise<unknown>> = {
+      'a rolling window': ({ account, namespace }) => grant(account, { ...use, window: 'rolling_24h' }, namespace),
+      'a hold': ({ account, namespace }) => reserve(account, use, namespace),
+      'a lease limit': ({ account, namespace }) => grant(account, { ...use, limit_kind: 'concurrency' }, namespace),
+      'time access': ({ account, namespace }) => grant(account, { ...use, limit_kind: 'time_access' }, namespace),
+      'a limit exceeded in another scope': async ({ account, namespace }) => {
+        await ruleFor(account, { ...use, action: 'warn' }, namespace)
+        await grant(account, { ...use, scope: 'us', quantity: 1, priority: 1 }, namespace)
+        await meter(account, { ...use, scope: 'us', quantity: 200 }, namespace)
+      },
+      'a running grace clock': async ({ account, namespace }) => {
+        await ruleFor(account, { ...use, action: 'grace', grace_seconds: 7200 }, namespace)
+        const metered = await meter(account, { ...use, quantity: 120 }, namespace)
+        await reverse(textAt(metered, 'entry.entry_id'), {}, namespace)
+      },
+    }
+    for (const [what, prepare] of Object.entries(worlds)) {
+      const world = await mint()
+      await prepare(world)
+      await consume(world.account, use, world.namespace)
+      expect({ what, stands: await stands(world) }).toEqual({ what, stands: false })
+    }
+    const world = await mint()
+    await consume(world.account, use, world.namespace)
+    expect(await stands(world)).toBe(true)
+  })
+})
