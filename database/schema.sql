@@ -717,6 +717,29 @@ CREATE TYPE continuation AS (
 COMMENT ON TYPE continuation IS 'What a consume leaves to the next (docs/adr/0004): within its versions, its scope and its time a use of up to room is answered with verdicts, drawn as drawn was, and leaves snapshot moved by its quantity.';
 ALTER TABLE "resource_state" ADD COLUMN "continuation" "continuation";
 
+-- drizzle/migrations/0010_ledger_entry.sql
+CREATE TYPE ledger_entry AS (
+  entry_id uuid,
+  idempotency_key text,
+  account_id text,
+  resource text,
+  scope text,
+  quantity numeric,
+  unit text,
+  original_quantity numeric,
+  original_unit text,
+  occurred_at text,
+  recorded_at text,
+  late boolean,
+  kind text,
+  reverses uuid,
+  included_quantity numeric,
+  overage_quantity numeric,
+  excess_quantity numeric,
+  metadata jsonb
+);
+COMMENT ON TYPE ledger_entry IS 'An entry of the ledger as answers show it.';
+
 -- database/storage.sql
 -- Room on each page for the updates of counters, so that they stay HOT. Drizzle cannot say this.
 ALTER TABLE resource_state SET (fillfactor = 70);
@@ -1509,12 +1532,14 @@ END $$;
 COMMENT ON FUNCTION api_meter IS 'POST /v1/meter: entry, state, over_limit, duplicate.';
 
 -- database/functions/api_meter_batch.sql
-CREATE OR REPLACE FUNCTION api_meter_batch(p_credential jsonb, p_request jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION api_meter_batch(p_credential jsonb, p_request jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_authorize_batch(p_credential, '{meter}', p_request -> 'entries');
+  v_results json;
 BEGIN
-  RETURN jsonb_build_object('results', fn_meter_batch(v_namespace, p_request -> 'entries'));
+  v_results := fn_meter_batch(v_namespace, p_request -> 'entries');
+  RETURN json_build_object('results', v_results, 'changes', coalesce(fn_told('{}') -> 'changes', '[]'));
 END $$;
 COMMENT ON FUNCTION api_meter_batch IS 'POST /v1/meter/batch: for each entry its index, status, entry, error.';
 
@@ -2609,7 +2634,7 @@ DECLARE
 BEGIN
   -- Somebody else's account, if there is one among them.
   SELECT e ->> 'account_id' INTO v_account FROM jsonb_array_elements(p_elements) e
-  ORDER BY e ->> 'account_id' IS NOT DISTINCT FROM p_credential ->> 'account' LIMIT 1;
+  WHERE e ->> 'account_id' IS DISTINCT FROM p_credential ->> 'account' LIMIT 1;
   RETURN fn_authorize(p_credential, p_scopes, CASE WHEN FOUND THEN v_account ELSE p_credential ->> 'account' END);
 END $$;
 COMMENT ON FUNCTION fn_authorize_batch IS
@@ -2713,35 +2738,32 @@ COMMENT ON FUNCTION fn_bands IS
 CREATE OR REPLACE FUNCTION fn_batch_items(p_namespace namespaces, p_entries jsonb) RETURNS usage_item[]
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  v_entry jsonb;
-  v_n int := 0;
+  v_entry record;
   v_items usage_item[] := '{}';
   v_item usage_item;
-  v_type resource_types;
-  v_resource text;
-  v_account text;
-  v_account_id uuid;
 BEGIN
-  FOR v_entry IN SELECT e FROM jsonb_array_elements(p_entries) e LOOP
-    v_n := v_n + 1;
-    IF v_resource IS DISTINCT FROM v_entry ->> 'resource' THEN
-      v_resource := v_entry ->> 'resource';
-      SELECT r.* INTO v_type FROM resource_types r
-      WHERE r.resource_type_code = v_resource AND (r.namespace_id = p_namespace.namespace_id OR r.namespace_id IS NULL)
-      ORDER BY r.namespace_id NULLS LAST LIMIT 1;
-    END IF;
-    IF v_account IS DISTINCT FROM v_entry ->> 'account_id' THEN
-      v_account := v_entry ->> 'account_id';
-      v_account_id := fn_account_uuid(p_namespace, v_account);
-    END IF;
-    IF v_type.resource_type_code IS NULL THEN
+  FOR v_entry IN
+    WITH entry AS MATERIALIZED (
+      SELECT e.* FROM ROWS FROM (jsonb_to_recordset(p_entries) AS (account_id text, resource text, scope text, quantity numeric, unit text,
+        idempotency_key text, occurred_at timestamptz, metadata jsonb)) WITH ORDINALITY e (account, resource, scope, quantity, unit, key, occurred_at, metadata, n)
+    ), account AS MATERIALIZED (
+      SELECT a.account, fn_account_uuid(p_namespace, a.account) AS account_id FROM (SELECT DISTINCT e.account FROM entry e) a
+    ), resource AS MATERIALIZED (
+      SELECT DISTINCT ON (r.resource_type_code) r.resource_type_code, r AS type FROM resource_types r
+      WHERE r.resource_type_code IN (SELECT e.resource FROM entry e) AND (r.namespace_id = p_namespace.namespace_id OR r.namespace_id IS NULL)
+      ORDER BY r.resource_type_code, r.namespace_id NULLS LAST
+    )
+    SELECT e.*, a.account_id, r.type FROM entry e JOIN account a USING (account) LEFT JOIN resource r ON r.resource_type_code = e.resource
+    ORDER BY e.n
+  LOOP
+    IF v_entry.type IS NULL THEN
       v_item := NULL;
-      v_item.error := fn_error(400, 'unknown_resource', format('resource %s is not known', to_json(v_resource)), 'resource');
+      v_item.error := fn_error(400, 'unknown_resource', format('resource %s is not known', to_json(v_entry.resource)), 'resource');
     ELSE
-      v_item := fn_usage_item(p_namespace, v_type, v_account_id, v_entry ->> 'scope', (v_entry ->> 'quantity')::numeric, v_entry ->> 'unit',
-        v_entry ->> 'idempotency_key', (v_entry ->> 'occurred_at')::timestamptz, v_entry -> 'metadata', 'meter');
+      v_item := fn_usage_item(p_namespace, v_entry.type, v_entry.account_id, v_entry.scope, v_entry.quantity, v_entry.unit,
+        v_entry.key, v_entry.occurred_at, v_entry.metadata, 'meter');
     END IF;
-    v_item.n := v_n;
+    v_item.n := v_entry.n;
     v_item.status := CASE WHEN v_item.error IS NOT NULL THEN 'invalid' END;
     v_items := v_items || v_item;
   END LOOP;
@@ -2756,33 +2778,26 @@ DECLARE
   v_known record;
 BEGIN
   FOR v_known IN
-    SELECT i.n, coalesce((k.result ->> 'entry_id')::uuid, f.entry_id) AS entry_id,
-      coalesce(k.operation = 'meter' AND k.request_hash = i.request_hash, f.request_hash = i.request_hash) AS same
-    FROM unnest(p_items) i
-    LEFT JOIN idempotency_keys k ON k.account_id = i.account_id AND k.idempotency_key = i.idempotency_key
-    -- Within the batch the first one counts.
-    LEFT JOIN (
-      SELECT DISTINCT ON (f.account_id, f.idempotency_key) f.account_id, f.idempotency_key, f.n, f.entry_id, f.request_hash
-      FROM unnest(p_items) f WHERE f.status IS NULL ORDER BY f.account_id, f.idempotency_key, f.n
-    ) f ON f.account_id = i.account_id AND f.idempotency_key = i.idempotency_key AND f.n < i.n
-    WHERE i.status IS NULL AND (k.account_id IS NOT NULL OR f.n IS NOT NULL)
+    SELECT i.n, (k.result ->> 'entry_id')::uuid AS entry_id, k.operation = 'meter' AND k.request_hash = i.request_hash AS same
+    FROM unnest(p_items) i JOIN idempotency_keys k ON k.account_id = i.account_id AND k.idempotency_key = i.idempotency_key
+    WHERE i.status IS NULL AND k.result ->> 'entry_id' IS DISTINCT FROM i.entry_id::text
   LOOP
     p_items[v_known.n].status := CASE WHEN v_known.same THEN 'duplicate' ELSE 'conflict' END;
     p_items[v_known.n].entry_id := v_known.entry_id;
   END LOOP;
   RETURN p_items;
 END $$;
-COMMENT ON FUNCTION fn_batch_replays IS 'Marks the uses of a batch whose key is known, or stands earlier in the batch, as duplicate or conflict.';
+COMMENT ON FUNCTION fn_batch_replays IS 'Marks the uses of a batch whose key stands for another as duplicate or conflict: one of before, or earlier in the batch, or one of a command on another resource meanwhile.';
 
 -- database/functions/fn_batch_results.sql
-CREATE OR REPLACE FUNCTION fn_batch_results(p_items usage_item[], p_entries jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION fn_batch_results(p_items usage_item[], p_entries jsonb) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
-        'index', coalesce((e.entry ->> 'index')::int, i.n - 1),
+    SELECT coalesce(json_agg(json_build_object(
+        'index', coalesce(i.index, i.n - 1),
         'status', i.status,
-        'entry', CASE WHEN i.status IN ('recorded', 'duplicate') THEN fn_entry_json(l, e.entry ->> 'account_id', d.metadata) END,
+        'entry', CASE WHEN i.status IN ('recorded', 'duplicate') THEN row_to_json(fn_entry_shown(l, i.account, d.metadata)) END,
         'error', CASE
           WHEN i.status = 'invalid' THEN i.error - 'status'
             || jsonb_build_object('type', CASE i.error ->> 'status' WHEN '409' THEN 'conflict' ELSE 'invalid_request' END)
@@ -2791,29 +2806,20 @@ BEGIN
       ORDER BY i.n), '[]')
     FROM (
       -- The twin of an entry that was refused after all is refused like it, not a duplicate of nothing.
-      SELECT i.n, i.entry_id, coalesce(f.status, i.status, 'conflict') AS status, coalesce(f.error, i.error) AS error
-      FROM unnest(p_items) i
-      LEFT JOIN unnest(p_items) f ON i.status = 'duplicate' AND f.status = 'invalid' AND f.entry_id = i.entry_id
+      SELECT i.n, i.entry_id, i.index, i.account,
+        CASE WHEN i.status = 'duplicate' AND first_value(i.status) OVER twins = 'invalid' THEN 'invalid' ELSE i.status END AS status,
+        CASE WHEN i.status = 'duplicate' THEN first_value(i.error) OVER twins ELSE i.error END AS error
+      FROM ROWS FROM (unnest(p_items), jsonb_to_recordset(p_entries) AS (index int, account_id text)) AS i (
+        n, idempotency_key, request_hash, account_id, resource_type_code, resource_scope, quantity, unit_code, original_quantity, original_unit_code,
+        occurred_at, counted_at, is_late, metadata, entry_id, limit_kind_code, included_quantity, overage_quantity, excess_quantity, status, error,
+        index, account)
+      WINDOW twins AS (PARTITION BY i.entry_id ORDER BY i.n)
     ) i
-    JOIN jsonb_array_elements(p_entries) WITH ORDINALITY e (entry, n) USING (n)
     LEFT JOIN consumption_ledger l ON l.entry_id = i.entry_id AND i.status IN ('recorded', 'duplicate')
-    LEFT JOIN ledger_details d ON d.entry_id = l.entry_id
+    LEFT JOIN ledger_details d ON d.entry_id = l.entry_id AND l.details_hash IS NOT NULL
   );
 END $$;
 COMMENT ON FUNCTION fn_batch_results IS 'What became of each entry of a batch, as answers show it.';
-
--- database/functions/fn_batch_settle.sql
-CREATE OR REPLACE FUNCTION fn_batch_settle(p_items usage_item[], p_settled usage_item[]) RETURNS usage_item[]
-LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-  v_item usage_item;
-BEGIN
-  FOREACH v_item IN ARRAY p_settled LOOP
-    p_items[v_item.n] := v_item;
-  END LOOP;
-  RETURN p_items;
-END $$;
-COMMENT ON FUNCTION fn_batch_settle IS 'A batch with some of its uses as they came out.';
 
 -- database/functions/fn_billable.sql
 CREATE OR REPLACE FUNCTION fn_billable(p_action text, p_unlimited boolean, p_included numeric, p_overage numeric) RETURNS numeric
@@ -4142,17 +4148,22 @@ COMMENT ON FUNCTION fn_entry_hash IS
 -- database/functions/fn_entry_json.sql
 CREATE OR REPLACE FUNCTION fn_entry_json(p_entry consumption_ledger, p_account text, p_metadata jsonb) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object(
-    'entry_id', p_entry.entry_id, 'idempotency_key', p_entry.idempotency_key, 'account_id', p_account,
-    'resource', p_entry.resource_type_code, 'scope', p_entry.resource_scope,
-    'quantity', fn_number(p_entry.quantity), 'unit', p_entry.unit_code,
-    'original_quantity', fn_number(p_entry.original_quantity), 'original_unit', p_entry.original_unit_code,
-    'occurred_at', fn_rfc3339(p_entry.occurred_at), 'recorded_at', fn_rfc3339(p_entry.recorded_at),
-    'late', p_entry.is_late, 'kind', CASE WHEN p_entry.entry_kind = 'reversal' THEN 'reversal' ELSE 'usage' END, 'reverses', p_entry.reverses_entry_id,
-    'included_quantity', fn_number(p_entry.included_quantity), 'overage_quantity', fn_number(p_entry.overage_quantity),
-    'excess_quantity', fn_number(p_entry.excess_quantity), 'metadata', coalesce(p_metadata, '{}'))
+  SELECT to_jsonb(fn_entry_shown(p_entry, p_account, p_metadata))
 $$;
-COMMENT ON FUNCTION fn_entry_json IS 'A ledger entry as answers show it: assignment and release of an item are usage, of 1 and of -1. p_account: the account as the caller writes it.';
+COMMENT ON FUNCTION fn_entry_json IS 'fn_entry_shown as JSON.';
+
+-- database/functions/fn_entry_shown.sql
+CREATE OR REPLACE FUNCTION fn_entry_shown(p_entry consumption_ledger, p_account text, p_metadata jsonb) RETURNS ledger_entry
+LANGUAGE sql STABLE AS $$
+  SELECT ROW(
+    p_entry.entry_id, p_entry.idempotency_key, p_account, p_entry.resource_type_code, p_entry.resource_scope,
+    trim_scale(p_entry.quantity), p_entry.unit_code, trim_scale(p_entry.original_quantity), p_entry.original_unit_code,
+    fn_rfc3339(p_entry.occurred_at), fn_rfc3339(p_entry.recorded_at), p_entry.is_late,
+    CASE WHEN p_entry.entry_kind = 'reversal' THEN 'reversal' ELSE 'usage' END, p_entry.reverses_entry_id,
+    trim_scale(p_entry.included_quantity), trim_scale(p_entry.overage_quantity), trim_scale(p_entry.excess_quantity),
+    coalesce(p_metadata, '{}'))::ledger_entry
+$$;
+COMMENT ON FUNCTION fn_entry_shown IS 'A ledger entry as answers show it: assignment and release of an item are usage, of 1 and of -1. p_account: the account as the caller writes it.';
 
 -- database/functions/fn_error.sql
 CREATE OR REPLACE FUNCTION fn_error(p_status int, p_code text, p_message text, p_param text DEFAULT NULL) RETURNS jsonb
@@ -5007,49 +5018,58 @@ COMMENT ON FUNCTION fn_meter IS
 'Records what happened, whatever the limits: {entry_id, entry, state, duplicate}. Locks the resource. Errors: ME409 idempotency_conflict, negative_balance; ME400 invalid_parameter (occurred_at, quantity).';
 
 -- database/functions/fn_meter_batch.sql
-CREATE OR REPLACE FUNCTION fn_meter_batch(p_namespace namespaces, p_entries jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION fn_meter_batch(p_namespace namespaces, p_entries jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
   v_items usage_item[] := fn_batch_items(p_namespace, p_entries);
+  v_new int;
   v_group record;
+  v_item usage_item;
 BEGIN
   INSERT INTO accounts (account_id, namespace_id, external_id)
-  SELECT DISTINCT ON (i.account_id) i.account_id, p_namespace.namespace_id, nullif(e.entry ->> 'account_id', i.account_id::text)
-  FROM unnest(v_items) i JOIN jsonb_array_elements(p_entries) WITH ORDINALITY e (entry, n) USING (n)
-  WHERE i.error IS NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = i.account_id)
-  ORDER BY i.account_id ON CONFLICT DO NOTHING;
-  IF EXISTS (SELECT FROM unnest(v_items) i JOIN accounts a USING (account_id) WHERE a.namespace_id <> p_namespace.namespace_id) THEN
+  SELECT a.account_id, p_namespace.namespace_id, nullif(p_entries -> (a.n - 1) ->> 'account_id', a.account_id::text)
+  FROM (SELECT i.account_id, min(i.n) AS n FROM unnest(v_items) i WHERE i.error IS NULL GROUP BY i.account_id) a
+  WHERE NOT EXISTS (SELECT FROM accounts o WHERE o.account_id = a.account_id)
+  ORDER BY a.account_id ON CONFLICT DO NOTHING;
+  IF EXISTS (
+    SELECT FROM (SELECT DISTINCT i.account_id FROM unnest(v_items) i) i JOIN accounts a USING (account_id)
+    WHERE a.namespace_id <> p_namespace.namespace_id
+  ) THEN
     RAISE serialization_failure USING MESSAGE = 'another namespace has just taken one of these UUIDs: try again';
   END IF;
   INSERT INTO resource_state (account_id, resource_type_code)
-  SELECT DISTINCT i.account_id, i.resource_type_code COLLATE "C" FROM unnest(v_items) i
-  WHERE i.error IS NULL
-    AND NOT EXISTS (SELECT FROM resource_state s WHERE s.account_id = i.account_id AND s.resource_type_code = i.resource_type_code)
+  SELECT k.account_id, k.resource_type_code
+  FROM (SELECT DISTINCT i.account_id, i.resource_type_code COLLATE "C" AS resource_type_code FROM unnest(v_items) i WHERE i.error IS NULL) k
+  WHERE NOT EXISTS (SELECT FROM resource_state s WHERE s.account_id = k.account_id AND s.resource_type_code = k.resource_type_code)
   ORDER BY 1, 2 ON CONFLICT DO NOTHING;
   PERFORM FROM resource_state s
   WHERE (s.account_id, s.resource_type_code) IN (SELECT i.account_id, i.resource_type_code FROM unnest(v_items) i WHERE i.error IS NULL)
   ORDER BY s.account_id, s.resource_type_code FOR UPDATE;
   v_now := fn_now(p_namespace.namespace_id);
-  v_items := fn_batch_replays(v_items);
 
+  -- Of several entries with one key the first counts.
   INSERT INTO idempotency_keys (account_id, idempotency_key, operation, request_hash, result, created_at)
   SELECT i.account_id, i.idempotency_key, 'meter', i.request_hash, jsonb_build_object('entry_id', i.entry_id), v_now
   FROM unnest(v_items) i WHERE i.status IS NULL
-  ORDER BY i.account_id, i.idempotency_key COLLATE "C" ON CONFLICT DO NOTHING;
+  ORDER BY i.account_id, i.idempotency_key COLLATE "C", i.n ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS v_new = ROW_COUNT;
+  IF v_new < (SELECT count(*) FROM unnest(v_items) i WHERE i.status IS NULL) THEN
+    v_items := fn_batch_replays(v_items);
+  END IF;
 
   FOR v_group IN
-    SELECT i.account_id, i.resource_type_code, i.resource_scope,
-      array_agg(ROW(i.*)::usage_item ORDER BY i.occurred_at NULLS LAST, i.n) AS items
-    FROM unnest(v_items) i
-    WHERE i.status IS NULL
-      -- A command on another resource may have taken the key meanwhile.
-      AND EXISTS (SELECT FROM idempotency_keys k WHERE k.account_id = i.account_id AND k.idempotency_key = i.idempotency_key
-        AND k.result ->> 'entry_id' = i.entry_id::text)
+    SELECT i.account_id, i.resource_type_code, i.resource_scope, array_agg(i ORDER BY i.occurred_at NULLS LAST, i.n) AS items
+    FROM unnest(v_items) i WHERE i.status IS NULL
     GROUP BY i.account_id, i.resource_type_code, i.resource_scope
-    ORDER BY i.account_id, i.resource_type_code, i.resource_scope
+    ORDER BY i.account_id, i.resource_type_code COLLATE "C", i.resource_scope COLLATE "C"
   LOOP
-    v_items := fn_batch_settle(v_items, fn_meter_group(p_namespace, v_group.account_id, v_group.resource_type_code, v_group.resource_scope, v_group.items, v_now));
+    -- In place: a function would copy the whole batch for each group.
+    FOREACH v_item IN ARRAY fn_meter_group(
+      p_namespace, v_group.account_id, v_group.resource_type_code, v_group.resource_scope, v_group.items, v_now)
+    LOOP
+      v_items[v_item.n] := v_item;
+    END LOOP;
   END LOOP;
   -- What was refused after all does not use up its key.
   DELETE FROM idempotency_keys k USING unnest(v_items) i
@@ -5091,7 +5111,14 @@ DECLARE
   v_counts_now boolean;
 BEGIN
   FOREACH v_item IN ARRAY p_items LOOP
-    v_item := fn_time_item(v_item, p_namespace, v_timezone, p_now);
+    v_item.occurred_at := coalesce(v_item.occurred_at, p_now);
+    -- Windows under which something could count are open: what happened while they ran is not late.
+    IF v_states IS NULL OR v_item.occurred_at < v_from OR v_item.occurred_at >= v_until OR v_item.occurred_at > p_now THEN
+      v_item := fn_time_item(v_item, p_namespace, v_timezone, p_now);
+    ELSE
+      v_item.counted_at := v_item.occurred_at;
+      v_item.is_late := false;
+    END IF;
     IF v_item.error IS NULL AND (v_states IS NULL OR v_item.quantity < 0 OR v_item.counted_at < v_from OR v_item.counted_at >= v_until) THEN
       v_settled := v_settled || fn_meter_pending(p_namespace, p_account_id, p_resource, v_pending, v_states, p_now);
       v_pending := '{}';
@@ -6031,8 +6058,9 @@ CREATE OR REPLACE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN
   RETURN CASE WHEN isfinite(p_instant) THEN to_char(p_instant AT TIME ZONE 'UTC',
-    CASE WHEN date_trunc('second', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
-         WHEN date_trunc('milliseconds', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
+    CASE p_instant
+         WHEN p_instant::timestamptz(0) THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+         WHEN p_instant::timestamptz(3) THEN 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
          ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END) END;
 END $$;
 COMMENT ON FUNCTION fn_rfc3339 IS

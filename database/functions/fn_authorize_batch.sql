@@ -5,7 +5,7 @@ DECLARE
 BEGIN
   -- Somebody else's account, if there is one among them.
   SELECT e ->> 'account_id' INTO v_account FROM jsonb_array_elements(p_elements) e
-  ORDER BY e ->> 'account_id' IS NOT DISTINCT FROM p_credential ->> 'account' LIMIT 1;
+  WHERE e ->> 'account_id' IS DISTINCT FROM p_credential ->> 'account' LIMIT 1;
   RETURN fn_authorize(p_credential, p_scopes, CASE WHEN FOUND THEN v_account ELSE p_credential ->> 'account' END);
 END $$;
 COMMENT ON FUNCTION fn_authorize_batch IS

@@ -13,7 +13,14 @@ DECLARE
   v_counts_now boolean;
 BEGIN
   FOREACH v_item IN ARRAY p_items LOOP
-    v_item := fn_time_item(v_item, p_namespace, v_timezone, p_now);
+    v_item.occurred_at := coalesce(v_item.occurred_at, p_now);
+    -- Windows under which something could count are open: what happened while they ran is not late.
+    IF v_states IS NULL OR v_item.occurred_at < v_from OR v_item.occurred_at >= v_until OR v_item.occurred_at > p_now THEN
+      v_item := fn_time_item(v_item, p_namespace, v_timezone, p_now);
+    ELSE
+      v_item.counted_at := v_item.occurred_at;
+      v_item.is_late := false;
+    END IF;
     IF v_item.error IS NULL AND (v_states IS NULL OR v_item.quantity < 0 OR v_item.counted_at < v_from OR v_item.counted_at >= v_until) THEN
       v_settled := v_settled || fn_meter_pending(p_namespace, p_account_id, p_resource, v_pending, v_states, p_now);
       v_pending := '{}';

@@ -2,8 +2,9 @@ CREATE OR REPLACE FUNCTION fn_rfc3339(p_instant timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN
   RETURN CASE WHEN isfinite(p_instant) THEN to_char(p_instant AT TIME ZONE 'UTC',
-    CASE WHEN date_trunc('second', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
-         WHEN date_trunc('milliseconds', p_instant) = p_instant THEN 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
+    CASE p_instant
+         WHEN p_instant::timestamptz(0) THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+         WHEN p_instant::timestamptz(3) THEN 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
          ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END) END;
 END $$;
 COMMENT ON FUNCTION fn_rfc3339 IS

@@ -6,7 +6,7 @@ import { contract } from '../http/contract.ts'
 import { describeFailure, ERROR_TYPES } from '../http/errors.ts'
 import { accountId, code, idempotencyKey, metadata, quantity, resource, scope, time } from '../http/fields.ts'
 import { check, failureOfIssues } from '../http/issues.ts'
-import type { Gateway } from '../store/gateway.ts'
+import { changesInAnswer, type Gateway } from '../store/gateway.ts'
 import { Duplicate, ENTRY_EXAMPLE, Entry, orNull, State } from './shapes.ts'
 
 const MAX_ENTRIES = 1000
@@ -131,6 +131,7 @@ export function serveMeter(api: Api, gateway: Gateway): void {
   const meterInSql = gateway.bind<z.output<typeof MeterRequest>, z.input<typeof Metered>>('api_meter')
   const batchInSql = gateway.bind<{ entries: readonly IndexedEntry[] }, { results: readonly BatchResult[] }>(
     'api_meter_batch',
+    changesInAnswer,
   )
 
   async function handleMeter({ input, ask }: Exchange<z.output<typeof MeterRequest>>) {

@@ -35,14 +35,17 @@ export type SqlName =
  */
 export type SqlFunction<Request, Answer> = (credential: Credential, request: Request) => Promise<Told<Answer>>
 
+/** What an answer says that it changed; undefined: its `changes` say it. */
+export type ChangesOf<Answer, Request> = (answer: Answer, request: Request) => readonly NamespaceChange[] | undefined
+
 export interface Gateway {
   /**
    * Names a function and gives it its types. The types come from the schemas; the answer is SQL's to keep.
-   * @param changesOf where the answer itself says what it changed; else `fn_told` collects that
+   * @param changesOf where the answer itself says what it changed, if not in `changes`; without it `fn_told` collects that
    */
   bind<Request extends object, Answer>(
     name: SqlName,
-    changesOf?: (answer: Answer, request: Request) => readonly NamespaceChange[],
+    changesOf?: ChangesOf<Answer, Request>,
   ): SqlFunction<Request, Answer>
   /** Resolves when the database can serve. */
   ready(): Promise<void>
@@ -58,6 +61,9 @@ export interface GatewaySettings {
 
 /** `changesOf` of a function that only reads. */
 export const changesNothing = (): readonly NamespaceChange[] => []
+
+/** `changesOf` of a function that adds `changes` by itself. */
+export const changesInAnswer = (): undefined => undefined
 
 /** Calls the database over Neon's HTTP protocol. */
 export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewaySettings): Gateway {
@@ -78,7 +84,7 @@ export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewayS
 
   function bind<Request extends object, Answer>(
     name: SqlName,
-    changesOf?: (answer: Answer, request: Request) => readonly NamespaceChange[],
+    changesOf?: ChangesOf<Answer, Request>,
   ): SqlFunction<Request, Answer> {
     const text = changesOf ? `select ${name}($1::jsonb,$2::jsonb)` : `select fn_told(${name}($1::jsonb,$2::jsonb))`
     return async function callSqlFunction(credential, request) {

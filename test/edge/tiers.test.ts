@@ -94,6 +94,20 @@ describe('the nearest tier answers', () => {
     expect(seen.neon).toBe(1)
   })
 
+  test('the record of a key is written once a second, whatever is read with it', async () => {
+    const world = await funded()
+    const clock = createClock()
+    const isolate = startIsolate({ clock })
+    const written: number[] = []
+    for (const ms of [0, 1000, 1]) {
+      clock.advance(ms)
+      const { commands } = await countRequests(() => check(isolate, world, { max_staleness_ms: 0 }))
+      written.push(commands)
+    }
+    // The state each time; the record when it is new, or more than a second old.
+    expect(written).toEqual([2, 1, 2])
+  })
+
   test('at fills nothing', async () => {
     const world = await funded()
     const isolate = startIsolate()

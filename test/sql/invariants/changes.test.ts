@@ -23,7 +23,7 @@ type Change = {
 async function told(namespace: string, name: string, request: Answer): Promise<Told> {
   const [row] = await sqlAsWorker<Told>(
     `select answer - 'changes' as result, coalesce(answer -> 'changes', '[]') as changes
-     from (select fn_told(${name}($1::jsonb, $2::jsonb)) as answer offset 0) as told`,
+     from (select fn_told(${name}($1::jsonb, $2::jsonb)::jsonb) as answer offset 0) as told`,
     [token(namespace), request],
   )
   if (!row) throw new Error(`no answer from ${name}`)
