@@ -1005,16 +1005,14 @@ DECLARE
   v_namespace_id text := fn_jobs_namespace(p_credential);
   v_keys resource_state[] := fn_next_keys('sign_heads', v_namespace_id, c_most + 1);
   v_heads jsonb;
+  v_last jsonb;
 BEGIN
   IF v_keys IS NULL THEN
     RETURN '{"heads":[],"last":{},"more":true}';
   END IF;
   PERFORM fn_job_reached('sign_heads', v_namespace_id, v_keys[c_most + 1]);
-  SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', d.namespace_id, 'chain', d.chain, 'account_uuid', d.account_id,
-      'resource', d.resource, 'seq', d.chain_seq, 'hash', encode(d.chain_hash, 'hex'))
-    ORDER BY d.namespace_id COLLATE "C", d.chain, d.account_id, d.resource), '[]')
-  INTO v_heads
-  FROM (
+  -- Of one moment: heads that another run has signed since are refused with the number that they would follow.
+  WITH due AS MATERIALIZED (
     SELECT a.namespace_id, 'ledger' AS chain, k.account_id, k.resource_type_code AS resource, k.chain_seq, k.chain_hash
     FROM unnest(v_keys[1:c_most]) k JOIN accounts a USING (account_id)
     WHERE k.chain_seq > coalesce((
@@ -1026,13 +1024,20 @@ BEGIN
      WHERE t.namespace_id = coalesce(v_namespace_id, t.namespace_id) AND t.chain_seq > coalesce((
        SELECT max(h.chain_seq) FROM signed_heads h WHERE h.namespace_id = t.namespace_id AND h.account_id IS NULL), 0)
      LIMIT c_most)
-  ) d;
+  )
+  SELECT
+    coalesce(jsonb_agg(jsonb_build_object('namespace', d.namespace_id, 'chain', d.chain, 'account_uuid', d.account_id,
+        'resource', d.resource, 'seq', d.chain_seq, 'hash', encode(d.chain_hash, 'hex'))
+      ORDER BY d.namespace_id COLLATE "C", d.chain, d.account_id, d.resource), '[]'),
+    coalesce((
+      SELECT jsonb_object_agg(s.namespace_id, jsonb_build_object('number', s.last_number, 'signature', encode(s.last_signature, 'hex')))
+      FROM head_signing s WHERE s.namespace_id IN (SELECT n.namespace_id FROM due n)
+    ), '{}')
+  INTO v_heads, v_last
+  FROM due d;
   RETURN jsonb_build_object(
     'heads', v_heads,
-    'last', coalesce((
-      SELECT jsonb_object_agg(s.namespace_id, jsonb_build_object('number', s.last_number, 'signature', encode(s.last_signature, 'hex')))
-      FROM head_signing s WHERE s.namespace_id IN (SELECT h ->> 'namespace' FROM jsonb_array_elements(v_heads) h)
-    ), '{}'),
+    'last', v_last,
     'signed_at', fn_rfc3339(date_trunc('milliseconds', clock_timestamp())),
     'more', (v_keys[c_most + 1]).account_id IS NOT NULL);
 END $$;

@@ -84,7 +84,7 @@ export function createApp(dependencies: Dependencies): App {
   serveLookups(api, gateway)
   serveNamespaces(api, gateway, mint)
   serveKeys(api, gateway, mint)
-  serveTestClock(api, gateway, wait)
+  serveTestClock(api, gateway, wait, tiers.memoryMs)
   serveMaintenance(api, runStep)
   serveBilling(api, gateway)
   serveAudit(api, gateway)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MEMORY_MS } from './decisions/memory.ts'
 import type { Analytics } from './http/observe.ts'
 import type { RateLimiter } from './http/rate-limit.ts'
 import type { HeadsBucket } from './maintenance/sign-heads.ts'
@@ -30,6 +31,7 @@ const Environment = z
     UPSTASH_REDIS_REST_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
     UPSTASH_REDIS_REST_TOKEN: secret.optional(),
     REDIS_BUDGET_MS: milliseconds(10, 5000).default(300),
+    MEMORY_MS: milliseconds(0, MEMORY_MS).default(MEMORY_MS),
     MAX_STALENESS_MS: milliseconds(0, 60_000).default(60_000),
     STALE_IF_ERROR_MS: milliseconds(0, 3_600_000).default(600_000),
     REQUESTS_PER_KEY: binding<RateLimiter>('limit'),

@@ -46,6 +46,7 @@ function build(bindings: object) {
       memory,
       redis,
       nowMs,
+      memoryMs: env.MEMORY_MS,
       maxStalenessMs: env.MAX_STALENESS_MS,
       staleIfErrorMs: env.STALE_IF_ERROR_MS,
     },

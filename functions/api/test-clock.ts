@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi'
-import { MEMORY_MS } from '../decisions/memory.ts'
 import { type Api, forward, type Handler } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { time } from '../http/fields.ts'
@@ -75,13 +74,18 @@ const getClock = contract({
 type Answer = z.input<typeof Clock>
 type None = z.output<typeof Nothing>
 
-/** `wait`: resolves after so many milliseconds. */
-export function serveTestClock(api: Api, gateway: Gateway, wait: (ms: number) => Promise<void>): void {
+/** `wait`: resolves after so many milliseconds. `memoryMs`: how long after it was filled an isolate's memory answers. */
+export function serveTestClock(
+  api: Api,
+  gateway: Gateway,
+  wait: (ms: number) => Promise<void>,
+  memoryMs: number,
+): void {
   /** By the time it answers, the new time is in Redis, and no isolate answers from a memory that is older. */
   function onceNoMemoryIsOlder<Input>(move: Handler<Input, Answer>): Handler<Input, Answer> {
     return async function moveClock(exchange) {
       const reply = await move(exchange)
-      await wait(MEMORY_MS)
+      await wait(memoryMs)
       return reply
     }
   }

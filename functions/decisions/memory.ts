@@ -5,7 +5,7 @@ import { compareVersions, type VersionPair } from '../core/versions.ts'
 import { createLru } from './lru.ts'
 import type { Aged, KeyState } from './state.ts'
 
-/** An isolate answers from its memory for less than this after it was filled. The test clock waits as long. */
+/** An isolate answers from its memory for less than this after it was filled, unless it is set to less. */
 export const MEMORY_MS = 1000
 /** An isolate has 128 MB; a snapshot takes a few times its text. */
 const MAX_STATES = 20_000

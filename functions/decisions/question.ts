@@ -41,6 +41,8 @@ export interface Tiers {
   readonly redis: RedisTier | null
   /** Real time, in milliseconds since 1970. */
   readonly nowMs: () => number
+  /** How long after it was filled memory answers. */
+  readonly memoryMs: number
   /** For who does not say. */
   readonly maxStalenessMs: number
   /** How old the state may be when Postgres cannot answer. */

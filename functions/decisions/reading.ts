@@ -1,6 +1,5 @@
 import type { Snapshot } from '../core/snapshot.ts'
 import type { VersionPair } from '../core/versions.ts'
-import { MEMORY_MS } from './memory.ts'
 import type { Asked, Asking, Tiers } from './question.ts'
 import { type Aged, type KeyState, scopeKey } from './state.ts'
 
@@ -17,7 +16,7 @@ export function recall({ memory }: Tiers, { name, question }: Asked) {
 /** What memory has, while it may answer. */
 export function recallFresh(tiers: Tiers, asked: Asked): Reading | null {
   const found = recall(tiers, asked)
-  return found && tiers.nowMs() - found.filledAtMs < MEMORY_MS ? found : null
+  return found && tiers.nowMs() - found.filledAtMs < tiers.memoryMs ? found : null
 }
 
 /**

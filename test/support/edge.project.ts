@@ -47,6 +47,8 @@ export const edgeProject: TestProjectConfiguration = {
             KEY_PEPPER: stores.keyPepper,
             LEDGER_SIGNING_KEY: stores.signingKey,
             MEC_DEV_KEY: stores.devKey,
+            // Each move of the test clock waits as long.
+            MEMORY_MS: '200',
           },
           r2Buckets: ['LEDGER_HEADS'],
           outboundService: 'outbound',

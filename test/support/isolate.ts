@@ -1,6 +1,6 @@
 import { createApp } from '../../functions/app.ts'
 import { createBreaker } from '../../functions/decisions/breaker.ts'
-import { createMemory } from '../../functions/decisions/memory.ts'
+import { createMemory, MEMORY_MS } from '../../functions/decisions/memory.ts'
 import { createPropagate } from '../../functions/decisions/propagate.ts'
 import { createRedisTier, type RedisTier } from '../../functions/decisions/redis.ts'
 import { createObserve, type Observation } from '../../functions/http/observe.ts'
@@ -73,7 +73,7 @@ export function buildIsolate(stores: IsolateStores, options: IsolateOptions = {}
   const app = createApp({
     gateway,
     runStep: createRunStep(gateway, createSignHeads({ gateway, signer: null, bucket: undefined })),
-    tiers: { memory, redis, nowMs, maxStalenessMs: 60_000, staleIfErrorMs: 600_000 },
+    tiers: { memory, redis, nowMs, memoryMs: MEMORY_MS, maxStalenessMs: 60_000, staleIfErrorMs: 600_000 },
     propagate: createPropagate(memory, redis),
     secrets: { jwtSecrets: [stores.jwtSecret], keyPepper: stores.keyPepper, devKey: stores.devKey },
     limiters: options.limiters ?? { requestsPerKey: undefined, failedAuthPerAddress: undefined },
