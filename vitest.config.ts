@@ -7,7 +7,8 @@ import { oldestPostgres } from './test/support/oldest-postgres.ts'
 const alone = (groupOrder: number) => ({ maxWorkers: 1, sequence: { groupOrder } })
 
 // Properties, races and fresh databases take a while on a busy machine; nothing here waits for time to pass.
-const database = { globalSetup: 'test/support/database.setup.ts', testTimeout: 60_000 }
+// More workers than cores: they mostly wait for Postgres.
+const database = { globalSetup: 'test/support/database.setup.ts', testTimeout: 60_000, maxWorkers: 3 }
 
 const longest = ['**/*.property.test.ts', '**/histories.test.ts', '**/tampering.test.ts']
 

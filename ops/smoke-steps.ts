@@ -177,7 +177,7 @@ export async function smoke({ service, needsRedis, done, tell }: SmokeOptions): 
   await step('a made-up key: refused', () => {
     return ask({ method: 'GET', path: '/v1/keys', key: 'mec_sk_made_up' }, 401, anything)
   })
-  await step("the key: an admin's", () => ask({ method: 'GET', path: '/v1/keys?limit=1' }, 200, anything))
+  await step("the key: an admin's", () => ask({ method: 'GET', path: '/v1/ledger/heads?limit=1' }, 200, anything))
   tell(`the account is ${account_id}`)
   try {
     await use()

@@ -70,6 +70,7 @@ test('Redis flushed every 100 ms, killed and started again: no write fails, noth
   const acknowledged: string[] = []
   const oldDenials: unknown[] = []
   const seen = { checks: 0, denied: 0, restarts: 0, sources: new Set<unknown>() }
+  const restarts = 0
   let busy = true
 
   async function client(number: number): Promise<void> {
@@ -142,13 +143,14 @@ test('Postgres restarted under load: 503 or done, and each key tried again count
   const statuses = new Map<number, number>()
   const uses: object[] = []
   let longestMs = 0
+  let restarts = 0
   let busy = true
 
   async function client(number: number): Promise<void> {
     const isolate = isolates[number % isolates.length]
     if (!isolate) throw new RangeError('no isolate')
     const post = clientOf(isolate)
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 1000 && (round < 20 || restarts < 2); round++) {
       const use = { account_id, resource: 'benchmark_runs', quantity: 0.5, idempotency_key: randomUUID() }
       uses.push(use)
       const startedAt = performance.now()
@@ -172,7 +174,10 @@ test('Postgres restarted under load: 503 or done, and each key tried again count
   await Promise.all([
     load,
     meanwhile(
-      () => running.restartPostgres(),
+      async () => {
+        await running.restartPostgres()
+        restarts++
+      },
       300,
       () => !busy,
     ),
