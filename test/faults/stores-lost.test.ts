@@ -70,7 +70,6 @@ test('Redis flushed every 100 ms, killed and started again: no write fails, noth
   const acknowledged: string[] = []
   const oldDenials: unknown[] = []
   const seen = { checks: 0, denied: 0, restarts: 0, sources: new Set<unknown>() }
-  const restarts = 0
   let busy = true
 
   async function client(number: number): Promise<void> {
