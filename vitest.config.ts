@@ -10,7 +10,7 @@ const alone = (groupOrder: number) => ({ maxWorkers: 1, sequence: { groupOrder }
 // More workers than cores: they mostly wait for Postgres.
 const database = { globalSetup: 'test/support/database.setup.ts', testTimeout: 60_000, maxWorkers: 3 }
 
-const longest = ['**/*.property.test.ts', '**/histories.test.ts', '**/tampering.test.ts']
+const longest = ['**/*.property.test.ts', '**/histories.test.ts', '**/chain/*.test.ts', '**/trail.test.ts']
 
 export default defineConfig({
   test: {

@@ -19,13 +19,11 @@ async function person() {
   return { namespace, account, mark }
 }
 
-/** All of Redis that has a text in it: keys, and what is under them. */
-async function inRedis(text: string): Promise<string[]> {
-  const keys = await redis('KEYS', '*')
+/** What Redis has of a namespace with a text in it: keys, and what is under them. */
+async function inRedis(namespace: string, text: string): Promise<string[]> {
+  const keys = await redis('KEYS', `*:${namespace}:*`)
   const found: string[] = []
   for (const key of Array.isArray(keys) ? keys.map(String) : []) {
-    // Other tests plant what is no text.
-    if ((await redis('TYPE', key)) !== 'string') continue
     if (String(await redis('GET', key)).includes(text) || key.includes(text)) found.push(key)
   }
   return found
@@ -65,10 +63,10 @@ describe('erase', () => {
     await bodyOf(200, namespace.call('POST', '/v1/check', check))
     // Denied: so the edge knows who holds the seat.
     await bodyOf(200, acquire(namespace, account, 'another'))
-    await expect.poll(() => inRedis(mark)).not.toEqual([])
+    await expect.poll(() => inRedis(namespace.name, mark)).not.toEqual([])
     const { status, headers } = await erase(namespace, account)
     expect([status, headers.get('MEC-Propagation')]).toEqual([200, null])
-    for (const key of await inRedis(mark)) {
+    for (const key of await inRedis(namespace.name, mark)) {
       // A version, without which what is still on its way would be stored again; and the string only in the name.
       const value = String(await redis('GET', key))
       expect(value.split('\n').slice(1)).toEqual([''])

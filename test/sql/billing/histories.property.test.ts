@@ -20,7 +20,7 @@ import { closeWindows, exported, items, type Place, placeAt } from './place.ts'
  * Random lives of an account, told to the database only: whatever happened, its books agree, and what was closed stays as
  * it was. A failure prints its seed and path; `npm run test:histories` runs 1,000, MEC_BILLING_SEED chooses others.
  */
-const RUNS = Number(process.env['MEC_BILLING_RUNS'] ?? 60)
+const RUNS = Number(process.env['MEC_BILLING_RUNS'] ?? 20)
 const SEED = Number(process.env['MEC_BILLING_SEED'] ?? 20_261_122)
 const START = '2031-01-30T20:00:00Z'
 const RESOURCES = ['benchmark_runs', 'gpu_hours']

