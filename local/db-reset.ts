@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { migrate } from '../database/migrate.ts'
 import { CannotStart, reasonOf } from './dev/cannot-start.ts'
@@ -49,6 +50,8 @@ async function reset(): Promise<void> {
   if (run !== undefined) {
     if (run.stores === undefined) throw new CannotStart('MEC is just starting: try again in a moment')
     await resetRunning(run.stores)
+    // The Worker may answer from its memory for as long.
+    await setTimeout(1000)
     console.log(`The database of the running MEC (process ${run.pid}) is new.`)
     return
   }
