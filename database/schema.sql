@@ -2036,31 +2036,16 @@ COMMENT ON FUNCTION api_snapshot_batch IS
 -- database/functions/api_subscription_cancel.sql
 CREATE OR REPLACE FUNCTION api_subscription_cancel(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
-DECLARE
-  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
-  v_result jsonb;
 BEGIN
-  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
-    (p_request ->> 'subscription_id')::uuid, 'cancel', NULL, NULL,
-    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
-  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
-    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  RETURN fn_subscription_command(p_credential, p_request, 'cancel');
 END $$;
 COMMENT ON FUNCTION api_subscription_cancel IS 'POST /v1/accounts/{account_id}/subscriptions/{subscription_id}/cancel: {subscription, entitlements, duplicate}; again changes nothing.';
 
 -- database/functions/api_subscription_change.sql
 CREATE OR REPLACE FUNCTION api_subscription_change(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
-DECLARE
-  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
-  v_result jsonb;
 BEGIN
-  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
-    (p_request ->> 'subscription_id')::uuid, 'change', p_request ->> 'plan_id',
-    (p_request ->> 'quantity')::numeric,
-    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
-  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
-    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  RETURN fn_subscription_command(p_credential, p_request, 'change');
 END $$;
 COMMENT ON FUNCTION api_subscription_change IS 'POST /v1/accounts/{account_id}/subscriptions/{subscription_id}/change: {subscription, entitlements, duplicate}.';
 
@@ -2121,15 +2106,8 @@ COMMENT ON FUNCTION api_subscription_list IS 'GET /v1/accounts/{account_id}/subs
 -- database/functions/api_subscription_migrate.sql
 CREATE OR REPLACE FUNCTION api_subscription_migrate(p_credential jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
-DECLARE
-  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
-  v_result jsonb;
 BEGIN
-  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
-    (p_request ->> 'subscription_id')::uuid, 'migrate', NULL, NULL,
-    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
-  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
-    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  RETURN fn_subscription_command(p_credential, p_request, 'migrate');
 END $$;
 COMMENT ON FUNCTION api_subscription_migrate IS 'POST /v1/accounts/{account_id}/subscriptions/{subscription_id}/migrate: {subscription, entitlements, duplicate}; on the newest version changes nothing.';
 
@@ -6732,6 +6710,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_subscription_change IS
 'Changes a subscription''s plan or quantity, cancels it or moves it to its plan''s newest version (p_operation: change, cancel, migrate), now or at the period''s end: {subscription_id, duplicate}. A change or cancel replaces whatever was pending, a pending cancel too; to the plan it is on a subscription keeps its version. Canceling what has ended, or is to end by then, changes nothing. Locks the subscription, then its resources. ME404 not_found, ME409 subscription_ended, plan_not_active, change_pending, idempotency_conflict.';
+
+-- database/functions/fn_subscription_command.sql
+CREATE OR REPLACE FUNCTION fn_subscription_command(p_credential jsonb, p_request jsonb, p_command text) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
+  v_result jsonb;
+BEGIN
+  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
+    (p_request ->> 'subscription_id')::uuid, p_command, p_request ->> 'plan_id', (p_request ->> 'quantity')::numeric,
+    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
+  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
+    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+END $$;
+COMMENT ON FUNCTION fn_subscription_command IS
+'What change, cancel and migrate of a subscription have in common as requests: {subscription, entitlements, duplicate}. p_command: as fn_subscription_change has it (p_operation); plan_id and quantity are a change''s.';
 
 -- database/functions/fn_subscription_json.sql
 CREATE OR REPLACE FUNCTION fn_subscription_json(p_subscription subscriptions, p_account text, p_now timestamptz) RETURNS jsonb

@@ -52,3 +52,16 @@ export interface Told<Answer> {
   readonly answer: Answer
   readonly changes: readonly NamespaceChange[]
 }
+
+export interface PropagateOptions {
+  /** When the Worker began to ask for the change: real time, milliseconds since 1970. */
+  readonly readAtMs: number
+  /** The answer waits for it, so it is tried even when Redis failed a moment ago. */
+  readonly isAwaited: boolean
+}
+
+/**
+ * Writes through what a command changed: into memory before it returns, so that a check in this isolate sees it, and
+ * into Redis. The promise never rejects; false says that Redis may not have it.
+ */
+export type Propagate = (changes: readonly NamespaceChange[], options: PropagateOptions) => Promise<boolean>

@@ -1,22 +1,9 @@
-import type { KeyChange, NamespaceChange } from '../core/changes.ts'
+import type { KeyChange, NamespaceChange, Propagate } from '../core/changes.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { Memory } from './memory.ts'
 import { isCanonical, stateName } from './names.ts'
 import type { RedisEntry, RedisTier } from './redis.ts'
 import { type Aged, type KeyState, scopeKey } from './state.ts'
-
-export interface PropagateOptions {
-  /** When the Worker began to ask for the change: real time, milliseconds since 1970. */
-  readonly readAtMs: number
-  /** The answer waits for it, so it is tried even when Redis failed a moment ago. */
-  readonly isAwaited: boolean
-}
-
-/**
- * Writes through what a command changed: into memory before it returns, so that a check in this isolate sees it, and
- * into Redis. The promise never rejects; false says that Redis may not have it.
- */
-export type Propagate = (changes: readonly NamespaceChange[], options: PropagateOptions) => Promise<boolean>
 
 export function createPropagate(memory: Memory, redis: RedisTier | null): Propagate {
   return async function propagate(changes, { readAtMs, isAwaited }) {

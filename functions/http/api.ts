@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import type { NamespaceChange, Told } from '../core/changes.ts'
+import type { Propagate, Told } from '../core/changes.ts'
 import type { Credential } from '../core/credential.ts'
 import { type Authenticate, type Caller, requireAccount, requireScope } from './auth.ts'
 import { type Contract, isControlPlane, PROPAGATION_HEADER } from './contract.ts'
@@ -54,15 +54,6 @@ export interface Exchange<Input> {
   /** Work that the answer does not wait for. */
   readonly later: (work: Promise<unknown>) => void
 }
-
-/**
- * Tells the caches of a change. `readAtMs`: when it began to be made. Resolves to false if they may not all have it;
- * `isAwaited`: the answer waits for that.
- */
-export type Propagate = (
-  changes: readonly NamespaceChange[],
-  options: { readonly readAtMs: number; readonly isAwaited: boolean },
-) => Promise<boolean>
 
 export interface ApiDependencies {
   readonly authenticate: Authenticate

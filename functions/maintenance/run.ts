@@ -1,5 +1,5 @@
+import type { Propagate } from '../core/changes.ts'
 import { Failure } from '../core/failure.ts'
-import type { Propagate } from '../decisions/propagate.ts'
 import type { JobReport, ScheduledJob, StepResult } from './job.ts'
 import { SCHEDULE } from './schedule.ts'
 import type { RunStep } from './step.ts'
