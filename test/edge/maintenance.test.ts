@@ -169,6 +169,7 @@ test('is for admins of the whole namespace only', async () => {
   expect(await attempt('admin', { sub: 'a' })).toMatchObject({ status: 403, code: 'account_forbidden' })
 })
 
+// Only here: over all namespaces it would do the work of tests that run beside it.
 describe('cron', () => {
   const fire = (cron: string) => exports.default.scheduled({ cron, scheduledTime: new Date() })
 
@@ -182,6 +183,16 @@ describe('cron', () => {
         expect(results).toEqual([done])
       }
     }
+  })
+
+  test('goes by the clock of each namespace', async () => {
+    const [namespace, account] = [await mintNamespace(), mintAccount()]
+    await setClock(namespace, '2026-01-31T23:00:00Z')
+    await grant(namespace, account, { window: 'calendar_month' })
+    await bodyOf(201, consume(namespace, account, { quantity: 3 }))
+    for (const { cron } of SCHEDULE) await fire(cron)
+    await setClock(namespace, '2026-02-10T00:00:00Z')
+    expect((await run(namespace, 'close_windows')).results).toEqual([DONE.close_windows])
   })
 
   test('that nothing is scheduled for asks nothing', async () => {

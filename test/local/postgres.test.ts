@@ -154,6 +154,7 @@ test('waits for the backends of a SIGKILLed postmaster before it starts anew', a
   ])
   child.kill('SIGKILL')
   process.kill(postgres.pid, 'SIGKILL')
+  await eventually(async () => !(await isRunning(postgres.pid)))
   const next = await startPostgres({ dataDir })
   expect(await isRunning(backend)).toBe(false)
   await busy

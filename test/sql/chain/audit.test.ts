@@ -164,7 +164,7 @@ describe('commands', () => {
     const commands = Array.from({ length: 40 }, (_, n) => {
       const place = places[n % 3] ?? ''
       const account = accounts[n % 3] ?? ''
-      if (n % 4 === 0) return () => api('api_maintenance', { job: 'close_windows' }, { type: 'cron', request_id: 'r' })
+      if (n % 4 === 0) return () => api('api_maintenance', { job: 'close_windows' }, token(place))
       if (n % 4 === 1)
         return () =>
           api('api_account_patch', { account_id: account, status: n % 8 === 1 ? 'suspended' : 'active' }, token(place))

@@ -204,7 +204,7 @@ it('concurrency: the leases live then', async () => {
   expect(await usedAt('2031-03-10T01:01:00Z')).toBe(0)
   // And the same when it has been recorded that the lease expired.
   await setClock(namespace, '2031-03-10T03:00:00Z')
-  await sql('select fn_expire_leases()')
+  await sql('select fn_expire_leases($1)', [namespace])
   expect(await usedAt('2031-03-10T00:59:59Z')).toBe(2)
   expect(await usedAt('2031-03-10T02:30:00Z')).toBe(0)
 })

@@ -280,8 +280,8 @@ describe('a lease ends to the second, cron or no cron', () => {
       return [list, decision, snapshot, await command('get', expired, {}, namespace)]
     }
     const before = await answers()
-    await Promise.all(Array.from({ length: 4 }, () => sql('select fn_expire_leases()')))
-    await sql('select fn_expire_leases()')
+    await Promise.all(Array.from({ length: 4 }, () => sql('select fn_expire_leases($1)', [namespace])))
+    await sql('select fn_expire_leases($1)', [namespace])
     expect(await answers()).toEqual(before)
     const rows = await sql(
       'select holder, end_status, ended_at = expires_at as on_time from concurrency_leases where account_id = $1 order by holder',
@@ -294,8 +294,13 @@ describe('a lease ends to the second, cron or no cron', () => {
   })
 
   it('the maintenance job says what it did', async () => {
-    const answer = await api('api_maintenance', { job: 'expire_leases' }, { type: 'cron' })
-    expect(answer).toEqual({ results: [{ job: 'expire_leases', processed: expect.any(Number), more: false }] })
+    const namespace = await mintNamespace()
+    const account = mintAccount()
+    await seats(account, 2, {}, namespace)
+    await acquire(account, 'ada', { ttl_seconds: 60 }, namespace)
+    await advanceClock(namespace, 61)
+    const answer = await api('api_maintenance', { job: 'expire_leases' }, token(namespace))
+    expect(answer).toEqual({ results: [{ job: 'expire_leases', processed: 1, more: false }] })
     expect(await errorOf(api('api_maintenance', { job: 'all' }, token('default', ['read'])))).toMatchObject({
       code: 'missing_scope',
     })
@@ -337,7 +342,7 @@ describe('heartbeat', () => {
       code,
       lease: { lease_id: at(lease, 'lease.lease_id'), status, holder: 'ada' },
     })
-    await sql('select fn_expire_leases()')
+    await sql('select fn_expire_leases($1)', [namespace])
     expect(await errorOf(command('heartbeat', lease, {}, namespace))).toMatchObject({ status: 410, code })
   })
 })

@@ -6,7 +6,6 @@ import {
   consume,
   grant,
   keyed,
-  listAt,
   meter,
   numberAt,
   ruleFor,
@@ -275,17 +274,5 @@ describe('the job', () => {
     const [ours, theirs] = [await twoMonths(), await twoMonths()]
     expect(await closed(ours.namespace)).toBe(1)
     expect((await windows(theirs)).map(({ frozen_at }) => frozen_at)).toEqual([null, null])
-  })
-
-  it('of the cron goes through all of them, each by its own clock', async () => {
-    const [early, late] = [await placeAt('2031-03-31T12:00:00Z'), await twoMonths()]
-    await grant(early.account, { window: 'calendar_month', effective_start: '2031-01-01T00:00:00Z' }, early.namespace)
-    await consume(early.account, {}, early.namespace)
-    for (let more = true; more; ) {
-      const [report] = listAt(await api('api_maintenance', { job: 'close_windows' }, { type: 'cron' }), 'results')
-      more = at(report ?? null, 'more') === true
-    }
-    expect((await windows(early)).map(({ frozen_at }) => frozen_at)).toEqual([null])
-    expect((await windows(late)).map(({ frozen_at }) => frozen_at !== null)).toEqual([true, false])
   })
 })

@@ -168,6 +168,17 @@ describe('reconcile', () => {
   })
 })
 
+/** What the jobs have left to do of an account, and what they have done. */
+async function left(id: string): Promise<unknown> {
+  const [row] = await sql(
+    `select (select count(*)::int from concurrency_leases where account_id = $1 and ended_at is null) as leases,
+       (select count(*)::int from reservations where account_id = $1 and ended_at is null) as reservations,
+       (select count(*)::int from entitlement_windows where account_id = $1 and frozen_at is not null) as frozen`,
+    [id],
+  )
+  return row
+}
+
 describe('one run of all jobs', () => {
   it('says what each did, in the namespace of the caller alone', async () => {
     const places = [await used(), await used()] as const
@@ -195,17 +206,12 @@ describe('one run of all jobs', () => {
     })
     expect(await run()).toEqual(report(1, 1, 3))
     expect(await run()).toEqual(report(0, 0, 0))
-    const left = await sql(
-      `select (select count(*)::int from concurrency_leases where account_id = $1 and ended_at is null) as leases,
-         (select count(*)::int from reservations where account_id = $1 and ended_at is null) as reservations,
-         (select count(*)::int from entitlement_windows where account_id = $1 and frozen_at is not null) as frozen`,
-      [theirs.id],
-    )
-    expect(left).toEqual([{ leases: 1, reservations: 1, frozen: 0 }])
+    expect(await left(ours.id)).toEqual({ leases: 0, reservations: 0, frozen: 3 })
+    expect(await left(theirs.id)).toEqual({ leases: 1, reservations: 1, frozen: 0 })
   })
 
   it('many of them at once do each thing once', async () => {
-    const { namespace, account } = await used()
+    const { namespace, account, id } = await used()
     await grant(account, { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 20 }, namespace)
     await Promise.all(Array.from({ length: 12 }, (_, n) => acquire(account, `h${n}`, { ttl_seconds: 60 }, namespace)))
     await setClock(namespace, '2031-04-02T00:00:00Z')
@@ -214,5 +220,6 @@ describe('one run of all jobs', () => {
     )
     const total = (n: number) => reports.reduce((sum, report) => sum + Number(at(report, `results.${n}.processed`)), 0)
     expect([total(0), total(1), total(2)]).toEqual([12, 0, 3])
+    expect(await left(id)).toEqual({ leases: 0, reservations: 0, frozen: 3 })
   })
 })

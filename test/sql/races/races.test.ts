@@ -231,7 +231,7 @@ describe('no deadlocks', () => {
     const account = mintAccount()
     await grant(account, { resource, limit_kind: 'concurrency', quantity: 500 }, namespace)
     const outcomes = await parallel(40, async (n) => {
-      if (n % 4 === 0) return outcome(sql('select fn_expire_leases()'))
+      if (n % 4 === 0) return outcome(sql('select fn_expire_leases($1)', [namespace]))
       return asOwner('api_lease_acquire', { account_id: account, resource, holder: `h${n % 7}` }, namespace)
     })
     expect(new Set(outcomes)).toEqual(new Set(['ok']))
