@@ -187,11 +187,12 @@ describe('cron', () => {
 
   test('goes by the clock of each namespace', async () => {
     const [namespace, account] = [await mintNamespace(), mintAccount()]
-    await setClock(namespace, '2026-01-31T23:00:00Z')
+    await setClock(namespace, '2027-01-31T23:00:00Z')
     await grant(namespace, account, { window: 'calendar_month' })
     await bodyOf(201, consume(namespace, account, { quantity: 3 }))
+    await neglected()
     for (const { cron } of SCHEDULE) await fire(cron)
-    await setClock(namespace, '2026-02-10T00:00:00Z')
+    await setClock(namespace, '2027-02-10T00:00:00Z')
     expect((await run(namespace, 'close_windows')).results).toEqual([DONE.close_windows])
   })
 
