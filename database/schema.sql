@@ -2007,13 +2007,17 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET
 DECLARE
   v_namespace namespaces := fn_authorize(p_credential, '{check}', p_request ->> 'account_id');
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  v_snapshot jsonb;
 BEGIN
   -- fn_snapshot is STABLE: the labels and the state come from one moment.
-  RETURN fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
-    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz)
-    || jsonb_build_object('auth', fn_key_record(p_credential));
+  v_snapshot := fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
+    p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+  IF p_request -> 'auth' = 'true' THEN
+    v_snapshot := v_snapshot || jsonb_build_object('auth', fn_key_record(p_credential));
+  END IF;
+  RETURN v_snapshot;
 END $$;
-COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides, and auth: what the key may do. Changes nothing.';
+COMMENT ON FUNCTION api_snapshot IS 'POST /v1/check: the snapshot from which the edge decides, and, if the request says auth, what the key may do. Changes nothing.';
 
 -- database/functions/api_snapshot_batch.sql
 CREATE OR REPLACE FUNCTION api_snapshot_batch(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -2025,13 +2029,13 @@ BEGIN
   FROM jsonb_array_elements(p_request -> 'checks') WITH ORDINALITY c (question, n);
   -- One statement of STABLE functions: all the snapshots are of one moment.
   RETURN (
-    SELECT jsonb_build_object('auth', fn_key_record(p_credential), 'snapshots', jsonb_agg(fn_snapshot(v_namespace, fn_account_uuid(v_namespace, c.question ->> 'account_id'),
+    SELECT jsonb_build_object('auth', CASE WHEN p_request -> 'auth' = 'true' THEN fn_key_record(p_credential) END, 'snapshots', jsonb_agg(fn_snapshot(v_namespace, fn_account_uuid(v_namespace, c.question ->> 'account_id'),
       c.question ->> 'resource', c.question ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (c.question ->> 'at')::timestamptz) ORDER BY c.n))
     FROM jsonb_array_elements(p_request -> 'checks') WITH ORDINALITY c (question, n)
   );
 END $$;
 COMMENT ON FUNCTION api_snapshot_batch IS
-'POST /v1/check/batch: a snapshot for each check, in order, all of one moment. Changes nothing. ME400 unknown_resource (checks.<index>.resource).';
+'POST /v1/check/batch: a snapshot for each check, in order, all of one moment; and, if the request says auth, what the key may do. Changes nothing. ME400 unknown_resource (checks.<index>.resource).';
 
 -- database/functions/api_subscription_cancel.sql
 CREATE OR REPLACE FUNCTION api_subscription_cancel(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -2569,29 +2573,30 @@ COMMENT ON FUNCTION fn_audit_write IS
 CREATE OR REPLACE FUNCTION fn_authorize(p_credential jsonb, p_scopes text[], p_account text) RETURNS namespaces
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  v_found record;
   v_namespace namespaces;
-  v_namespace_id text;
   v_scopes text[];
   v_key_id uuid;
-  v_last_used_at timestamptz;
 BEGIN
   -- Credentials live in real time, whatever the namespace's clock says.
   IF p_credential ->> 'type' = 'key' THEN
-    SELECT k.namespace_id, k.scopes, k.key_id, k.last_used_at INTO v_namespace_id, v_scopes, v_key_id, v_last_used_at
-    FROM api_keys k
+    SELECT n AS namespace, k.scopes, k.key_id, k.last_used_at INTO v_found
+    FROM api_keys k JOIN namespaces n USING (namespace_id)
     WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
-    IF v_key_id IS NOT NULL AND (v_last_used_at IS NULL OR v_last_used_at < clock_timestamp() - interval '1 minute') THEN
+    v_namespace := v_found.namespace;
+    v_scopes := v_found.scopes;
+    v_key_id := v_found.key_id;
+    IF v_key_id IS NOT NULL AND (v_found.last_used_at IS NULL OR v_found.last_used_at < clock_timestamp() - interval '1 minute') THEN
       -- Never waited for: whoever is first this minute writes it.
       UPDATE api_keys k SET last_used_at = clock_timestamp()
       WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_key_id FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
   ELSIF p_credential ->> 'type' = 'jwt' THEN
-    v_namespace_id := p_credential ->> 'namespace';
+    SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = p_credential ->> 'namespace';
     v_scopes := ARRAY(SELECT jsonb_array_elements_text(p_credential -> 'scopes'));
   END IF;
-  SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = v_namespace_id;
-  IF NOT FOUND THEN
+  IF v_namespace.namespace_id IS NULL THEN
     PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
   END IF;
   IF NOT v_scopes && (p_scopes || '{admin}') THEN
@@ -3103,7 +3108,7 @@ COMMENT ON FUNCTION fn_carry_usage IS
 
 -- database/functions/fn_chain_hash.sql
 CREATE OR REPLACE FUNCTION fn_chain_hash(p_previous bytea, p_fields text[]) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
   SELECT sha256(coalesce(p_previous, '') || convert_to(array_to_json(p_fields)::text, 'UTF8'))
 $$;
 COMMENT ON FUNCTION fn_chain_hash IS
@@ -3359,8 +3364,8 @@ DECLARE
   v_result jsonb;
   v_entry consumption_ledger;
 BEGIN
-  IF v_next.key_version = p_state.key_version AND v_next.config_version = p_namespace.config_version AND v_next.room >= p_item.quantity
-    AND v_next.scope IS NOT DISTINCT FROM p_item.resource_scope AND v_now >= v_next.valid_from AND v_now < v_next.valid_until THEN
+  IF v_next.room >= p_item.quantity
+    AND fn_continues(v_next, p_state.key_version, p_namespace.config_version, p_item.resource_scope, v_now) THEN
     v_next.key_version := p_state.key_version + 1;
   ELSE
     RETURN NULL;
@@ -3462,6 +3467,15 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_continuation IS
 'What a consume leaves to the next: where all that may come, up to room, goes into the first band and is drawn on the one entitlement that this one drew on, what that will be answered and written. Null where that is not so. It is good for its versions, its scope and from valid_from until valid_until. p_states, p_limits, p_snapshot: as they are after it.';
+
+-- database/functions/fn_continues.sql
+CREATE OR REPLACE FUNCTION fn_continues(p_next continuation, p_key_version bigint, p_config_version bigint, p_scope text, p_at timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(p_next.key_version = p_key_version AND p_next.config_version = p_config_version
+    AND p_next.scope IS NOT DISTINCT FROM p_scope AND p_at >= p_next.valid_from AND p_at < p_next.valid_until, false)
+$$;
+COMMENT ON FUNCTION fn_continues IS
+'Whether what a consume left (docs/adr/0004) still is the state: nothing has changed since but the counts within its room, and no time that changes anything has come.';
 
 -- database/functions/fn_convert_quantity.sql
 CREATE OR REPLACE FUNCTION fn_convert_quantity(p_namespace_id text, p_quantity numeric, p_from text, p_to text) RETURNS numeric
@@ -5423,7 +5437,7 @@ COMMENT ON FUNCTION fn_provision_plan_entitlements IS
 
 -- database/functions/fn_quarter.sql
 CREATE OR REPLACE FUNCTION fn_quarter(p_at timestamptz) RETURNS int
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
   SELECT (1 + floor(extract(epoch FROM p_at))::bigint % 86400 / 900)::int
 $$;
 COMMENT ON FUNCTION fn_quarter IS 'The quarter of an hour of an instant, 1 to 96 of its UTC day.';
@@ -6230,15 +6244,18 @@ DECLARE
   v_account record;
   v_view entitlement_view;
 BEGIN
-  SELECT a.timezone, a.status, s.key_version INTO v_account
+  SELECT a.timezone, a.status, s.key_version, s.continuation INTO v_account
   FROM accounts a LEFT JOIN resource_state s ON s.account_id = a.account_id AND s.resource_type_code = p_resource
   WHERE a.account_id = p_account_id;
+  IF p_at IS NULL AND fn_continues(v_account.continuation, v_account.key_version, p_namespace.config_version, p_scope, p_now) THEN
+    RETURN (v_account.continuation).snapshot || jsonb_build_object('as_of', fn_rfc3339(p_now));
+  END IF;
   v_view := fn_entitlement_view(p_account_id, p_resource, p_scope, coalesce(v_account.timezone, 'UTC'), p_now, v_at, p_at IS NOT NULL);
   RETURN fn_snapshot_of(p_namespace, p_account_id, p_resource, p_scope, coalesce(v_account.status = 'suspended', false),
     fn_limit_states(v_view.states, p_namespace.namespace_id, p_account_id, p_resource, v_at), v_view.others, coalesce(v_account.key_version, 0), v_at);
 END $$;
 COMMENT ON FUNCTION fn_snapshot IS
-'The snapshot (database/README.md) of one (account, resource, scope): the decision for every quantity and purpose. p_now: the namespace''s time; p_at: decide as of that instant instead, past or future. Changes and locks nothing.';
+'The snapshot (database/README.md) of one (account, resource, scope): the decision for every quantity and purpose. p_now: the namespace''s time; p_at: decide as of that instant instead, past or future. What the last consume left is taken up, if it still holds. Changes and locks nothing.';
 
 -- database/functions/fn_snapshot_moved.sql
 CREATE OR REPLACE FUNCTION fn_snapshot_moved(p_snapshot jsonb, p_quantity numeric, p_key_version bigint, p_at timestamptz) RETURNS jsonb

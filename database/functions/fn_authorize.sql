@@ -1,29 +1,30 @@
 CREATE OR REPLACE FUNCTION fn_authorize(p_credential jsonb, p_scopes text[], p_account text) RETURNS namespaces
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  v_found record;
   v_namespace namespaces;
-  v_namespace_id text;
   v_scopes text[];
   v_key_id uuid;
-  v_last_used_at timestamptz;
 BEGIN
   -- Credentials live in real time, whatever the namespace's clock says.
   IF p_credential ->> 'type' = 'key' THEN
-    SELECT k.namespace_id, k.scopes, k.key_id, k.last_used_at INTO v_namespace_id, v_scopes, v_key_id, v_last_used_at
-    FROM api_keys k
+    SELECT n AS namespace, k.scopes, k.key_id, k.last_used_at INTO v_found
+    FROM api_keys k JOIN namespaces n USING (namespace_id)
     WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
-    IF v_key_id IS NOT NULL AND (v_last_used_at IS NULL OR v_last_used_at < clock_timestamp() - interval '1 minute') THEN
+    v_namespace := v_found.namespace;
+    v_scopes := v_found.scopes;
+    v_key_id := v_found.key_id;
+    IF v_key_id IS NOT NULL AND (v_found.last_used_at IS NULL OR v_found.last_used_at < clock_timestamp() - interval '1 minute') THEN
       -- Never waited for: whoever is first this minute writes it.
       UPDATE api_keys k SET last_used_at = clock_timestamp()
       WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_key_id FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
   ELSIF p_credential ->> 'type' = 'jwt' THEN
-    v_namespace_id := p_credential ->> 'namespace';
+    SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = p_credential ->> 'namespace';
     v_scopes := ARRAY(SELECT jsonb_array_elements_text(p_credential -> 'scopes'));
   END IF;
-  SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = v_namespace_id;
-  IF NOT FOUND THEN
+  IF v_namespace.namespace_id IS NULL THEN
     PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
   END IF;
   IF NOT v_scopes && (p_scopes || '{admin}') THEN

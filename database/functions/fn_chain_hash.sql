@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION fn_chain_hash(p_previous bytea, p_fields text[]) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
   SELECT sha256(coalesce(p_previous, '') || convert_to(array_to_json(p_fields)::text, 'UTF8'))
 $$;
 COMMENT ON FUNCTION fn_chain_hash IS

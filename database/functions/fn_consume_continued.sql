@@ -10,8 +10,8 @@ DECLARE
   v_result jsonb;
   v_entry consumption_ledger;
 BEGIN
-  IF v_next.key_version = p_state.key_version AND v_next.config_version = p_namespace.config_version AND v_next.room >= p_item.quantity
-    AND v_next.scope IS NOT DISTINCT FROM p_item.resource_scope AND v_now >= v_next.valid_from AND v_now < v_next.valid_until THEN
+  IF v_next.room >= p_item.quantity
+    AND fn_continues(v_next, p_state.key_version, p_namespace.config_version, p_item.resource_scope, v_now) THEN
     v_next.key_version := p_state.key_version + 1;
   ELSE
     RETURN NULL;

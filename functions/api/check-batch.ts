@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { Failure } from '../core/failure.ts'
 import { OUTCOMES } from '../core/vocabulary.ts'
 import { decide } from '../decisions/decide.ts'
-import type { SnapshotAnswer, SnapshotRequest, Tiers } from '../decisions/question.ts'
+import type { SnapshotAnswer, SnapshotRequest, Tiers, WithAuth } from '../decisions/question.ts'
 import type { Api, Exchange } from '../http/api.ts'
 import { requireAccount } from '../http/auth.ts'
 import { contract } from '../http/contract.ts'
@@ -48,7 +48,7 @@ function namingCheck(error: unknown, indexes: readonly number[]): unknown {
 }
 
 export function serveCheckBatch(api: Api, gateway: Gateway, tiers: Tiers): void {
-  const snapshots = gateway.bind<{ checks: readonly SnapshotRequest[] }, SnapshotAnswer>(
+  const snapshots = gateway.bind<{ checks: readonly SnapshotRequest[] } & WithAuth, SnapshotAnswer>(
     'api_snapshot_batch',
     changesNothing,
   )
@@ -58,8 +58,8 @@ export function serveCheckBatch(api: Api, gateway: Gateway, tiers: Tiers): void 
     for (const [index, { account_id }] of input.checks.entries()) {
       requireAccount(caller.credential, account_id, `checks.${index}.account_id`)
     }
-    const asking = askingOf(exchange, (checks, indexes) =>
-      ask(snapshots, { checks }).catch((error: unknown) => {
+    const asking = askingOf(exchange, (checks, indexes, auth) =>
+      ask(snapshots, { checks, auth }).catch((error: unknown) => {
         throw namingCheck(error, indexes)
       }),
     )

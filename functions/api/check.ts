@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { Snapshot } from '../core/snapshot.ts'
 import { ON_ERROR, PURPOSES } from '../core/vocabulary.ts'
 import { decide } from '../decisions/decide.ts'
-import type { Asking, CheckQuestion, SnapshotAnswer, SnapshotRequest, Tiers } from '../decisions/question.ts'
+import type { Asking, CheckQuestion, SnapshotAnswer, SnapshotRequest, Tiers, WithAuth } from '../decisions/question.ts'
 import type { Api, Exchange } from '../http/api.ts'
 import { contract } from '../http/contract.ts'
 import { accountId, beginning, integer, nonNegativeQuantity, resource, scope } from '../http/fields.ts'
@@ -49,15 +49,19 @@ const check = contract({
 })
 
 export function serveCheck(api: Api, gateway: Gateway, tiers: Tiers): void {
-  const snapshot = gateway.bind<SnapshotRequest, Snapshot & Pick<SnapshotAnswer, 'auth'>>(
+  const snapshot = gateway.bind<SnapshotRequest & WithAuth, Snapshot & Pick<SnapshotAnswer, 'auth'>>(
     'api_snapshot',
     changesNothing,
   )
 
   async function handleCheck(exchange: Exchange<z.output<typeof CheckRequest>>) {
-    async function readOne([request]: readonly SnapshotRequest[]): Promise<SnapshotAnswer> {
-      if (!request) return { snapshots: [], auth: null }
-      const { auth, ...found } = await exchange.ask(snapshot, request)
+    async function readOne(
+      [request]: readonly SnapshotRequest[],
+      _: readonly number[],
+      withAuth: boolean,
+    ): Promise<SnapshotAnswer> {
+      if (!request) return { snapshots: [] }
+      const { auth, ...found } = await exchange.ask(snapshot, { ...request, auth: withAuth })
       return { snapshots: [found], auth }
     }
     const [decision] = await decide([questionOf(exchange.input)], askingOf(exchange, readOne), tiers)

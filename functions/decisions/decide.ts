@@ -13,7 +13,7 @@ import {
   type Tiers,
 } from './question.ts'
 import { askRedis, type Reading, recallFresh } from './reading.ts'
-import { remember, rememberUnknownKey } from './remember.ts'
+import { lacksKeyRecord, remember, rememberUnknownKey } from './remember.ts'
 
 /**
  * Decides checks, each from the nearest tier that may answer it; those that are left take one request to Postgres.
@@ -75,7 +75,7 @@ async function askPostgres(
   const readAtMs = tiers.nowMs()
   try {
     const indexes = open.map(({ index }) => index)
-    const answer = await asking.snapshots(requests, indexes)
+    const answer = await asking.snapshots(requests, indexes, lacksKeyRecord(asking, tiers))
     remember(open, answer, readAtMs, asking, tiers)
     const decisions = new Map<number, CheckDecision>()
     for (const [position, { index, question }] of open.entries()) {

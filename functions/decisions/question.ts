@@ -6,6 +6,11 @@ import type { Memory } from './memory.ts'
 import { isCanonical, stateName } from './names.ts'
 import type { RedisTier } from './redis.ts'
 
+/** Whether the record of the caller's key is asked for as well. */
+export interface WithAuth {
+  readonly auth: boolean
+}
+
 /** What the database is asked for: the state as of `at` (null = now), for every quantity. */
 export interface SnapshotRequest {
   readonly account_id: string
@@ -17,8 +22,8 @@ export interface SnapshotRequest {
 /** What the database answers: a snapshot for each request, in order, and what the key that asked may do. */
 export interface SnapshotAnswer {
   readonly snapshots: readonly Snapshot[]
-  /** Null for a token. */
-  readonly auth: { readonly scopes: readonly Scope[]; readonly expires_at: string | null } | null
+  /** Null for a token; absent if it was not asked for. */
+  readonly auth?: { readonly scopes: readonly Scope[]; readonly expires_at: string | null } | null | undefined
 }
 
 export interface CheckQuestion extends Question {
@@ -58,7 +63,11 @@ export interface Asking {
    * Authenticates and reads, all in one round trip. `indexes`: which of the caller's questions these are.
    * @throws Failure
    */
-  readonly snapshots: (requests: readonly SnapshotRequest[], indexes: readonly number[]) => Promise<SnapshotAnswer>
+  readonly snapshots: (
+    requests: readonly SnapshotRequest[],
+    indexes: readonly number[],
+    withAuth: boolean,
+  ) => Promise<SnapshotAnswer>
   /** Work that the answer does not wait for. */
   readonly later: (work: Promise<unknown>) => void
   /** Counts the time of some I/O. */

@@ -28,7 +28,7 @@ export function remember(
   }
   const records = new Map<string, Aged<KeyRecord | null>>()
   const namespace = snapshots[0]?.namespace
-  if (credential.type === 'key' && auth && namespace !== undefined && !isJustLearnt(credential.hash)) {
+  if (credential.type === 'key' && auth && namespace !== undefined) {
     const { scopes, expires_at } = auth
     const record = { namespace, scopes, expires_at_ms: expires_at === null ? null : Date.parse(expires_at) }
     records.set(credential.hash, { value: record, readAtMs })
@@ -37,12 +37,13 @@ export function remember(
   if (known) memory.learnEpoch(known)
   for (const [name, state] of states) memory.learnState(name, state, readAtMs)
   if (redis) later(redis.write(known ? [{ epoch: known, readAtMs, states }] : [], records, false))
+}
 
-  /** Every answer brings the record of its key: most of them would only cost Redis a command. */
-  function isJustLearnt(hash: string): boolean {
-    const record = memory.keyRecord(hash)
-    return !!record?.value && isWithin(RECORD_REST_MS, record.readAtMs, readAtMs)
-  }
+/** Whether the record of the caller's key should be learnt (anew): to learn it each time would cost a read and a command. */
+export function lacksKeyRecord({ credential }: Asking, { memory, nowMs }: Tiers): boolean {
+  if (credential.type !== 'key') return false
+  const record = memory.keyRecord(credential.hash)
+  return !record?.value || !isWithin(RECORD_REST_MS, record.readAtMs, nowMs())
 }
 
 /** Briefly, so that a key that works no more, but is still in use, does not cost a request to Postgres each time. */
