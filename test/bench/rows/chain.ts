@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { migrate } from '../../../database/migrate.ts'
 import { account, prepareAccounts } from '../support/accounts.ts'
-import { duel, p50, rate } from '../support/duel.ts'
+import { duel, ONE_AT_A_TIME, p50, rate } from '../support/duel.ts'
 import type { Round } from '../support/load.ts'
 import type { Bench, Effort, Row } from '../support/row.ts'
 
@@ -12,22 +11,16 @@ const ENTRIES: Record<Effort, number> = { full: 100_000, quick: 2_000 }
 const ROUNDS: Record<Effort, number> = { full: 5, quick: 2 }
 const BATCH = 1000
 
-/** The same service without what the chain costs a use: no hash, no reading of the head, no index. */
+/** The same service without what the chain costs a use: no hash, no index. */
 async function createChainless({ cloud }: Bench): Promise<void> {
   await cloud.sql(`CREATE DATABASE ${DATABASE}`)
   await migrate({ connectionString: cloud.ownerUrl(DATABASE) })
-  const file = new URL('../../../database/functions/fn_write_usage.sql', import.meta.url)
-  const written = await readFile(file, 'utf8')
-  const unchained = written
-    .replace(
-      /SELECT s\.chain_seq, s\.chain_hash INTO v_seq, v_hash FROM resource_state s\s+WHERE [^;]+;/,
-      'v_seq := 0;',
-    )
-    .replace('v_hash := fn_entry_hash(v_hash, v_entry, v_of_entry);', "v_hash := '';")
-  if (unchained.includes('fn_entry_hash') || !unchained.includes('v_seq := 0;'))
-    throw new Error('fn_write_usage has changed')
-  await cloud.sql(unchained, DATABASE)
-  await cloud.sql('DROP INDEX consumption_ledger_chain', DATABASE)
+  await cloud.sql(
+    `CREATE OR REPLACE FUNCTION fn_entry_hash(p_previous bytea, p_entry consumption_ledger, p_drawn usage_allocation[])
+     RETURNS bytea LANGUAGE sql IMMUTABLE AS $$ SELECT ''::bytea $$;
+     DROP INDEX consumption_ledger_chain`,
+    DATABASE,
+  )
 }
 
 async function consumeDuel(bench: Bench) {
@@ -49,7 +42,7 @@ async function consumeDuel(bench: Bench) {
         quantity: 1,
       }),
   })
-  return p50(await duel(bench, consume(chained), consume(chainless)), {
+  return p50(await duel(bench, consume(chained), consume(chainless), ONE_AT_A_TIME), {
     what: '/consume: p50',
     against: 'without the hash chain',
     goal: { atMost: 1.1 },

@@ -1,6 +1,6 @@
 import { stateName } from '../../../functions/decisions/names.ts'
 import { fillRedis, prepareCrowd } from '../support/crowd.ts'
-import { duel, p50, upstream } from '../support/duel.ts'
+import { duel, ONE_AT_A_TIME, p50, upstream } from '../support/duel.ts'
 import type { Target } from '../support/load.ts'
 import type { Bench, Row } from '../support/row.ts'
 
@@ -36,14 +36,16 @@ async function run(bench: Bench) {
     prepare: () => fillRedis(filler, headers, ready),
     body: () => stateName('default', crowd.account(got++), 'benchmark_runs'),
   })
-  const result = await duel(bench, check, await bare('redis-get'))
-  const peer = await duel(bench, check, await bare('ratelimit'))
+  const result = await duel(bench, check, await bare('redis-get'), ONE_AT_A_TIME)
+  const peer = await duel(bench, check, await bare('ratelimit'), ONE_AT_A_TIME)
+  const busy = await duel(bench, check, await bare('redis-get'))
   return [
     p50(result, { what: `${what}: p50`, against: 'one redis.get', goal: { atMost: 1.15 } }),
     upstream(result, what, 'redisRequests', 1),
     upstream(result, what, 'redisCommands', 1),
     upstream(result, what, 'databaseRequests', 0),
     p50(peer, { what: `${what}: p50`, against: '@upstash/ratelimit limit()', goal: { below: 1 } }),
+    p50(busy, { what: `${what}: p50, 4 at a time`, against: 'one redis.get', goal: 'report' }),
   ]
 }
 

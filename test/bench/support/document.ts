@@ -21,10 +21,12 @@ Machine: ${machine}.
 
 Each line compares two things that were measured side by side in one run. Wall-clock ratios are medians of 5 rounds, with
 the smallest and largest round's; the turns of both sides alternate within a round. Each side is a Worker bundled as
-wrangler deploys it, in workerd; the load comes over 4 connections. Load, Workers, protocol servers, Redis and Postgres
-share the machine, and a commit waits for the disk; so writes to Postgres are judged of a Worker without Redis, and what
-its writes to Redis, after the answers, take from the same cores is reported beside it. Growth is judged inside Postgres, by EXPLAIN ANALYZE. How many requests reach the
-stores is counted at their protocol servers, exactly.
+wrangler deploys it, in workerd. A p50 is of requests one at a time: with more of them in flight than there are cores it
+would be the length of a queue. Requests/s come over 4 connections; the p50 under that load is reported beside them. Load,
+Workers, protocol servers, Redis and Postgres share the machine, and a commit waits for the disk; so what reads or writes
+Postgres is judged of a Worker without Redis, and what its writes to Redis, after the answers, take from the same cores is
+reported beside it. Growth is judged inside Postgres, by EXPLAIN ANALYZE. How many requests reach the stores is counted at
+their protocol servers, exactly.
 
 ${renderMarkdown(results, judged)}
 ${Array.from(sections, ([title, markdown]) => `\n## ${title}\n\n${markdown}\n`).join('')}`

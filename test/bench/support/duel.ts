@@ -1,17 +1,32 @@
-import type { Bounds, Round, Target } from './load.ts'
+import { type Bounds, CONNECTIONS, type Round, type Target } from './load.ts'
 import type { Bench, Effort, Result } from './row.ts'
 import { compare, percentile } from './statistics.ts'
 
-type Plan = { warmUp: Bounds; rounds: number; turns: number; turn: Bounds }
+type Plan = { warmUp: Bounds; rounds: number; turns: number; turn: Bounds; connections: number }
 
 /**
  * A turn is short beside the moments in which a machine is busy with something else, so that these hit both sides of a
  * round alike. The first requests after a start find cold caches and unoptimised code everywhere.
  */
 const PLANS: Record<Effort, Plan> = {
-  full: { warmUp: { requests: 1_500, ms: 5_000 }, rounds: 5, turns: 12, turn: { requests: 60, ms: 500 } },
-  quick: { warmUp: { requests: 40, ms: 500 }, rounds: 2, turns: 2, turn: { requests: 40, ms: 500 } },
+  full: {
+    warmUp: { requests: 1_500, ms: 5_000 },
+    rounds: 5,
+    turns: 12,
+    turn: { requests: 60, ms: 500 },
+    connections: CONNECTIONS,
+  },
+  quick: {
+    warmUp: { requests: 40, ms: 500 },
+    rounds: 2,
+    turns: 2,
+    turn: { requests: 40, ms: 500 },
+    connections: CONNECTIONS,
+  },
 }
+
+/** How a p50 is judged. Over more connections than there are cores it would be the length of a queue: that is what requests/s tell. */
+export const ONE_AT_A_TIME = { connections: 1 }
 
 /** A machine that is never fast enough for `goodForMs` is told so. */
 const ATTEMPTS = 20
@@ -38,8 +53,8 @@ export async function duel(bench: Bench, a: Target, b: Target, different: Partia
   for (let n = 0; n < plan.rounds; n++) {
     const turns: [Turn[], Turn[]] = [[], []]
     for (let m = 0; m < plan.turns; m++) {
-      turns[0].push(await takeTurn(bench, a, plan.turn))
-      turns[1].push(await takeTurn(bench, b, plan.turn))
+      turns[0].push(await takeTurn(bench, a, plan))
+      turns[1].push(await takeTurn(bench, b, plan))
     }
     rounds.push([together(turns[0]), together(turns[1])])
     counts.push(turns[0].map((turn) => turn.counts))
@@ -47,12 +62,12 @@ export async function duel(bench: Bench, a: Target, b: Target, different: Partia
   return { rounds, counts }
 }
 
-async function takeTurn({ cloud, load }: Bench, target: Target, bounds: Bounds): Promise<Turn> {
+async function takeTurn({ cloud, load }: Bench, target: Target, { turn, connections }: Plan): Promise<Turn> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const began = performance.now()
-    await target.prepare?.(bounds.requests)
+    await target.prepare?.(turn.requests)
     await Promise.all([cloud.neon.resetStats(), cloud.upstash.resetStats()])
-    const round = await load.round(target, bounds)
+    const round = await load.round(target, turn, connections)
     if (performance.now() - began > (target.goodForMs ?? Number.POSITIVE_INFINITY)) continue
     const [neon, upstash] = await Promise.all([cloud.neon.stats(), cloud.upstash.stats()])
     const counts = {

@@ -22,17 +22,18 @@ export type Round = {
   seconds: number
 }
 
+/** Enough to keep two cores busy. */
 export const CONNECTIONS = 4
 const REQUEST_BUDGET_MS = 10_000
 
 /** Sends requests over kept connections, each as soon as its connection is free, until a bound is reached. */
-export type Load = { round(target: Target, bounds: Bounds): Promise<Round>; close(): void }
+export type Load = { round(target: Target, bounds: Bounds, connections?: number): Promise<Round>; close(): void }
 
 export function createLoad(): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
   let sent = 0
 
-  async function round(target: Target, bounds: Bounds): Promise<Round> {
+  async function round(target: Target, bounds: Bounds, connections = CONNECTIONS): Promise<Round> {
     const latencies: number[] = []
     const start = performance.now()
     let left = bounds.requests
@@ -45,7 +46,7 @@ export function createLoad(): Load {
         latencies.push(performance.now() - asked)
       }
     }
-    await Promise.all(Array.from({ length: CONNECTIONS }, connection))
+    await Promise.all(Array.from({ length: connections }, connection))
     const seconds = (performance.now() - start) / 1000
     return { latencies: latencies.sort((a, b) => a - b), seconds }
   }
