@@ -2006,12 +2006,15 @@ CREATE OR REPLACE FUNCTION api_snapshot(p_credential jsonb, p_request jsonb) RET
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_authorize(p_credential, '{check}', p_request ->> 'account_id');
-  v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
   v_snapshot jsonb;
 BEGIN
   -- fn_snapshot is STABLE: the labels and the state come from one moment.
-  v_snapshot := fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), v_type.resource_type_code,
+  v_snapshot := fn_snapshot(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'), p_request ->> 'resource',
     p_request ->> 'scope', fn_clock(v_namespace, statement_timestamp()), (p_request ->> 'at')::timestamptz);
+  -- What has a state is known.
+  IF v_snapshot -> 'key_version' = '0' THEN
+    PERFORM fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
+  END IF;
   IF p_request -> 'auth' = 'true' THEN
     v_snapshot := v_snapshot || jsonb_build_object('auth', fn_key_record(p_credential));
   END IF;
@@ -2574,42 +2577,38 @@ CREATE OR REPLACE FUNCTION fn_authorize(p_credential jsonb, p_scopes text[], p_a
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_found record;
-  v_namespace namespaces;
-  v_scopes text[];
-  v_key_id uuid;
 BEGIN
   -- Credentials live in real time, whatever the namespace's clock says.
   IF p_credential ->> 'type' = 'key' THEN
-    SELECT n AS namespace, k.scopes, k.key_id, k.last_used_at INTO v_found
+    SELECT n AS namespace, k.key_id, k.scopes && (p_scopes || '{admin}') AS may,
+      k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - interval '1 minute' AS rested INTO v_found
     FROM api_keys k JOIN namespaces n USING (namespace_id)
     WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
-    v_namespace := v_found.namespace;
-    v_scopes := v_found.scopes;
-    v_key_id := v_found.key_id;
-    IF v_key_id IS NOT NULL AND (v_found.last_used_at IS NULL OR v_found.last_used_at < clock_timestamp() - interval '1 minute') THEN
+  ELSE
+    SELECT n AS namespace, NULL::uuid AS key_id, p_credential -> 'scopes' ?| (p_scopes || '{admin}') AS may, false AS rested INTO v_found
+    FROM namespaces n WHERE n.namespace_id = p_credential ->> 'namespace' AND p_credential ->> 'type' = 'jwt';
+  END IF;
+  -- Nearly always none of it is so, and each expression costs its time: asked all at once, then told apart.
+  IF v_found.may IS NOT TRUE OR v_found.rested OR p_scopes = '{admin}' OR p_credential ->> 'account' <> coalesce(p_account, '') THEN
+    IF v_found.may IS NULL THEN
+      PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
+    ELSIF NOT v_found.may THEN
+      PERFORM fn_fail(403, 'missing_scope', format('this needs the scope %s', array_to_string(p_scopes, ' or ')));
+    ELSIF p_credential ->> 'account' <> coalesce(p_account, '') THEN
+      PERFORM fn_fail(403, 'account_forbidden', 'this token may act on its own account only', 'account_id');
+    END IF;
+    IF v_found.rested THEN
       -- Never waited for: whoever is first this minute writes it.
       UPDATE api_keys k SET last_used_at = clock_timestamp()
-      WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_key_id FOR NO KEY UPDATE SKIP LOCKED);
+      WHERE k.key_id = (SELECT l.key_id FROM api_keys l WHERE l.key_id = v_found.key_id FOR NO KEY UPDATE SKIP LOCKED);
     END IF;
-  ELSIF p_credential ->> 'type' = 'jwt' THEN
-    SELECT n.* INTO v_namespace FROM namespaces n WHERE n.namespace_id = p_credential ->> 'namespace';
-    v_scopes := ARRAY(SELECT jsonb_array_elements_text(p_credential -> 'scopes'));
+    IF p_scopes = '{admin}' THEN
+      PERFORM fn_act_as(CASE WHEN v_found.key_id IS NULL THEN concat_ws(':', 'token', fn_account_uuid(v_found.namespace, p_credential ->> 'subject'))
+                             ELSE 'key:' || v_found.key_id END, p_credential ->> 'request_id');
+    END IF;
   END IF;
-  IF v_namespace.namespace_id IS NULL THEN
-    PERFORM fn_fail(401, 'unauthenticated', 'the key or token is not valid');
-  END IF;
-  IF NOT v_scopes && (p_scopes || '{admin}') THEN
-    PERFORM fn_fail(403, 'missing_scope', format('this needs the scope %s', array_to_string(p_scopes, ' or ')));
-  END IF;
-  IF p_credential ->> 'account' IS DISTINCT FROM p_account AND p_credential ->> 'account' IS NOT NULL THEN
-    PERFORM fn_fail(403, 'account_forbidden', 'this token may act on its own account only', 'account_id');
-  END IF;
-  IF p_scopes = '{admin}' THEN
-    PERFORM fn_act_as(CASE WHEN v_key_id IS NULL THEN concat_ws(':', 'token', fn_account_uuid(v_namespace, p_credential ->> 'subject'))
-                           ELSE 'key:' || v_key_id END, p_credential ->> 'request_id');
-  END IF;
-  RETURN v_namespace;
+  RETURN v_found.namespace;
 END $$;
 COMMENT ON FUNCTION fn_authorize IS
 'The namespace that a credential acts in, once it holds one of the scopes (admin implies all) and may act on p_account (as the caller writes it; null = on no single account). What needs the scope admin changes what is audited: the trail learns who it is. ME401 unauthenticated, ME403 missing_scope, account_forbidden.';
@@ -6241,18 +6240,22 @@ CREATE OR REPLACE FUNCTION fn_snapshot(
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_at timestamptz := coalesce(p_at, p_now);
+  v_snapshot jsonb;
+  v_key_version bigint;
   v_account record;
   v_view entitlement_view;
 BEGIN
-  SELECT a.timezone, a.status, s.key_version, s.continuation INTO v_account
-  FROM accounts a LEFT JOIN resource_state s ON s.account_id = a.account_id AND s.resource_type_code = p_resource
-  WHERE a.account_id = p_account_id;
-  IF p_at IS NULL AND fn_continues(v_account.continuation, v_account.key_version, p_namespace.config_version, p_scope, p_now) THEN
-    RETURN (v_account.continuation).snapshot || jsonb_build_object('as_of', fn_rfc3339(p_now));
+  SELECT s.key_version, CASE WHEN p_at IS NULL AND fn_continues(s.continuation, s.key_version, p_namespace.config_version, p_scope, p_now)
+    THEN (s.continuation).snapshot || jsonb_build_object('as_of', fn_rfc3339(p_now)) END
+  INTO v_key_version, v_snapshot
+  FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  IF v_snapshot IS NOT NULL THEN
+    RETURN v_snapshot;
   END IF;
+  SELECT a.timezone, a.status INTO v_account FROM accounts a WHERE a.account_id = p_account_id;
   v_view := fn_entitlement_view(p_account_id, p_resource, p_scope, coalesce(v_account.timezone, 'UTC'), p_now, v_at, p_at IS NOT NULL);
   RETURN fn_snapshot_of(p_namespace, p_account_id, p_resource, p_scope, coalesce(v_account.status = 'suspended', false),
-    fn_limit_states(v_view.states, p_namespace.namespace_id, p_account_id, p_resource, v_at), v_view.others, coalesce(v_account.key_version, 0), v_at);
+    fn_limit_states(v_view.states, p_namespace.namespace_id, p_account_id, p_resource, v_at), v_view.others, coalesce(v_key_version, 0), v_at);
 END $$;
 COMMENT ON FUNCTION fn_snapshot IS
 'The snapshot (database/README.md) of one (account, resource, scope): the decision for every quantity and purpose. p_now: the namespace''s time; p_at: decide as of that instant instead, past or future. What the last consume left is taken up, if it still holds. Changes and locks nothing.';

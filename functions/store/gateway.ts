@@ -86,7 +86,7 @@ export function createGateway({ databaseUrl, fetchEndpoint, budgetMs }: GatewayS
     name: SqlName,
     changesOf?: ChangesOf<Answer, Request>,
   ): SqlFunction<Request, Answer> {
-    const text = changesOf ? `select ${name}($1::jsonb,$2::jsonb)` : `select fn_told(${name}($1::jsonb,$2::jsonb))`
+    const text = changesOf ? `select ${name}($1,$2)` : `select fn_told(${name}($1,$2))`
     return async function callSqlFunction(credential, request) {
       const { changes = [], ...answer } = await call(text, [JSON.stringify(credential), JSON.stringify(request)])
       return { answer, changes: changesOf?.(answer, request) ?? changes }

@@ -10,7 +10,7 @@ type Plan = { warmUp: Bounds; rounds: number; turns: number; turn: Bounds; conne
  */
 const PLANS: Record<Effort, Plan> = {
   full: {
-    warmUp: { requests: 1_500, ms: 5_000 },
+    warmUp: { requests: 4_000, ms: 8_000 },
     rounds: 5,
     turns: 12,
     turn: { requests: 60, ms: 500 },
