@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Snapshot } from '../core/snapshot.ts'
 import { ON_ERROR, PURPOSES } from '../core/vocabulary.ts'
+import { renderOnce } from '../decisions/again.ts'
 import { decide } from '../decisions/decide.ts'
 import type { Asking, CheckQuestion, SnapshotAnswer, SnapshotRequest, Tiers, WithAuth } from '../decisions/question.ts'
 import type { Api, Exchange } from '../http/api.ts'
@@ -68,7 +69,7 @@ export function serveCheck(api: Api, gateway: Gateway, tiers: Tiers): void {
     if (!decision) throw new RangeError('a question without a decision')
     const { source, degraded, outcome } = decision
     Object.assign(exchange.facts, { source, degraded, outcome })
-    return { status: 200, body: decision } as const
+    return { status: 200, body: decision, json: renderOnce(decision) } as const
   }
   api.serve(check, handleCheck)
 }

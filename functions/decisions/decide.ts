@@ -1,6 +1,7 @@
 import { Failure } from '../core/failure.ts'
 import { KEY_RECORD_MS, mayAnswer } from '../core/freshness.ts'
 import { decideFromSnapshot } from '../core/verdict.ts'
+import { decideAgain } from './again.ts'
 import { isAdmitted } from './authority.ts'
 import { decideInOutage } from './outage.ts'
 import {
@@ -25,20 +26,21 @@ export async function decide(
   asking: Asking,
   tiers: Tiers,
 ): Promise<readonly CheckDecision[]> {
-  const decisions = new Map<number, CheckDecision>()
   const all = questions.map((question, index) => asked(question, index, asking.namespace))
+  const decisions: (CheckDecision | undefined)[] = []
+  const isOpen = ({ index }: Asked) => decisions[index] === undefined
   const mayBeCached = all.filter(({ isFresh }) => !isFresh)
   if (mayBeCached.length > 0) {
     await asking.timed('memory', () => answerFrom('memory', mayBeCached, (one) => recallFresh(tiers, one)))
-    const missed = mayBeCached.filter(({ index }) => !decisions.has(index))
+    const missed = mayBeCached.filter(isOpen)
     const readings = missed.length > 0 ? await askRedis(tiers, asking, missed) : null
     if (readings) answerFrom('redis', missed, ({ index }) => readings.get(index) ?? null)
   }
-  const open = all.filter(({ index }) => !decisions.has(index))
+  const open = all.filter(isOpen)
   if (open.length > 0) {
-    for (const [index, decision] of await askPostgres(open, asking, tiers)) decisions.set(index, decision)
+    for (const [index, decision] of await askPostgres(open, asking, tiers)) decisions[index] = decision
   }
-  return Array.from(all, ({ index }) => decisions.get(index)).filter((decision) => decision !== undefined)
+  return decisions.filter((decision) => decision !== undefined)
 
   function answerFrom(source: 'memory' | 'redis', some: readonly Asked[], readingOf: (one: Asked) => Reading | null) {
     if (!isCallerAdmitted(asking, tiers)) return
@@ -47,10 +49,9 @@ export async function decide(
     for (const one of some) {
       const reading = readingOf(one)
       if (!reading || reading.configVersion !== epoch?.config_version) continue
-      const verdict = decideFromSnapshot(reading.value, one.question)
+      const decision = decideAgain(reading.value, one.question, source)
       const maxMs = one.question.max_staleness_ms ?? tiers.maxStalenessMs
-      if (!mayAnswer(verdict, reading.value, reading.readAtMs, nowMs, maxMs)) continue
-      decisions.set(one.index, located(verdict, source, reading.value.as_of, false))
+      if (mayAnswer(decision, reading.value, reading.readAtMs, nowMs, maxMs)) decisions[one.index] = decision
     }
   }
 }

@@ -7,9 +7,9 @@ import type { Aged, KeyState } from './state.ts'
 
 /** An isolate answers from its memory for less than this after it was filled, unless it is set to less. */
 export const MEMORY_MS = 1000
-/** An isolate has 128 MB; a snapshot takes a few times its text. */
+/** An isolate has 128 MB. */
 const MAX_STATES = 20_000
-const MAX_STATE_BYTES = 16 * 1024 * 1024
+const MAX_STATE_BYTES = 32 * 1024 * 1024
 const MAX_KEYS = 2000
 const MAX_NAMESPACES = 2000
 /** As in lua/store.ts. */
@@ -112,9 +112,9 @@ function later<Value>(known: Remembered<Value> | null, learnt: Remembered<Value>
   return { ...latest, filledAtMs: Math.max(known.filledAtMs, learnt.filledAtMs) }
 }
 
-/** Roughly, as JSON: what varies is counted, what is about the same everywhere is estimated. */
+/** Roughly, as JSON: what varies is counted, what is about the same everywhere is estimated. With its last answer (again.ts). */
 function bytesOf(name: string, { scopes, holders }: RememberedState): number {
-  const SNAPSHOT = 600
+  const SNAPSHOT = 1600
   const KIND = 800
   let bytes = name.length
   for (const { value } of scopes.values()) bytes += SNAPSHOT + KIND * value.kinds.length

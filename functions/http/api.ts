@@ -65,6 +65,8 @@ export interface ApiDependencies {
 export interface Reply<Answer> {
   readonly status: 200 | 201
   readonly body: Answer
+  /** The body as JSON, where that is at hand. */
+  readonly json?: string
 }
 
 export type Handler<Input, Answer> = (exchange: Exchange<Input>) => Promise<Reply<Answer>>
@@ -96,8 +98,8 @@ export function createApi(app: App, dependencies: ApiDependencies): Api {
     handler: Handler<z.output<Input>, z.input<Answer>>,
   ): void {
     route(contract, async function answerJson(c, exchange) {
-      const { body, status } = await handler(exchange)
-      return c.env.answer(JSON.stringify(body), status)
+      const { body, status, json = JSON.stringify(body) } = await handler(exchange)
+      return c.env.answer(json, status)
     })
   }
 

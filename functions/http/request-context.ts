@@ -49,7 +49,7 @@ export function createFetch(
 /** Without any I/O only the total says something. */
 function serverTiming(timings: ReadonlyMap<Tier, number>, totalMs: number): string {
   const parts = timings.size > 0 ? Array.from(timings) : [['total', totalMs] as const]
-  return parts.map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`).join(', ')
+  return parts.map(([name, ms]) => `${name};dur=${ms === 0 ? '0.0' : ms.toFixed(1)}`).join(', ')
 }
 
 /** Only what is not one of ours is logged here: the database's faults are logged where they arise. */
