@@ -109,3 +109,39 @@ describe('the next consume', () => {
     expect(await stands(world)).toBe(true)
   })
 })
+
+describe('a check', () => {
+  it('takes up what the last consume left, for its scope and its time; not after any other command, nor for another moment', async () => {
+    const { account, namespace } = await mint()
+    const read = async (fields: Answer = {}) =>
+      (await api('api_snapshot', { ...use, account_id: account, ...fields }, token(namespace)))['on_error']
+    const mark = async () => {
+      await consume(account, use, namespace)
+      await sql(
+        `update resource_state set continuation.snapshot = (continuation).snapshot || '{"on_error":"taken up"}' where account_id = $1`,
+        [await accountId(account, namespace)],
+      )
+    }
+    await mark()
+    expect(await read()).toBe('taken up')
+    expect(await read({ scope: 'us' })).toBe('deny')
+    expect(await read({ at: '2031-05-10T12:00:00Z' })).toBe('deny')
+    for (const command of [
+      () => meter(account, use, namespace),
+      () => ruleFor(account, { ...use, action: 'block' }, namespace),
+      () => ruleFor(null, { ...use, action: 'block' }, namespace),
+      () => setClock(namespace, '2031-05-11T12:00:00Z'),
+      () => api('api_account_patch', { account_id: account, timezone: 'Asia/Tokyo' }, token(namespace)),
+      // As time does: no version moves, but the month ends.
+      () =>
+        sql("update namespaces set clock_offset = clock_offset + interval '31 days' where namespace_id = $1", [
+          namespace,
+        ]),
+    ]) {
+      await mark()
+      expect(await read()).toBe('taken up')
+      await command()
+      expect(await read()).toBe('deny')
+    }
+  })
+})
