@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, inject, test } from 'vitest'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { headText, type SignedHead } from '../../functions/core/heads.ts'
 import { createHeadSigner } from '../../functions/http/head-signer.ts'
 import { mintAccount, mintNamespace, mintToken, type Namespace, sql } from '../support/edge.ts'
@@ -107,10 +107,18 @@ test('verify_chain names the first broken entry, and no account by its own name'
   const account = await used(namespace, 5)
   expect(await run(namespace, 'verify_chain')).toMatchObject({ results: [{ faults: [], more: false }] })
   const [head] = await sql(
-    `update resource_state s set chain_hash = sha256('x') from accounts a
-     where a.account_id = s.account_id and a.namespace_id = $1 and s.chain_seq > 0 returning s.account_id`,
+    `select s.account_id, encode(s.chain_hash, 'hex') as hash from resource_state s join accounts a using (account_id)
+     where a.namespace_id = $1 and s.chain_seq > 0`,
     [namespace.name],
   )
+  const replaceHead = (hash: unknown) =>
+    sql("update resource_state set chain_hash = decode($2, 'hex') where account_id = $1 and chain_seq > 0", [
+      String(head?.['account_id']),
+      String(hash),
+    ])
+  await replaceHead('00'.repeat(32))
+  // Cron, which goes through all namespaces, must not find it.
+  onTestFinished(async () => void (await replaceHead(head?.['hash'])))
   const report = await run(namespace, 'verify_chain')
   expect(listAt(report, 'results.0.faults')).toEqual([
     {
