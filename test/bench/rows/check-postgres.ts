@@ -1,4 +1,4 @@
-import { account, prepareAccounts } from '../support/accounts.ts'
+import { account, meterAccounts, prepareAccounts } from '../support/accounts.ts'
 import type { Mec } from '../support/cloud.ts'
 import { duel, ONE_AT_A_TIME, p50, upstream } from '../support/duel.ts'
 import type { Bench, Row } from '../support/row.ts'
@@ -21,10 +21,13 @@ async function run(bench: Bench) {
   const result = await duel(bench, check(await cloud.mecWithoutRedis()), bare, ONE_AT_A_TIME)
   const busy = await duel(bench, check(await cloud.mecWithoutRedis()), bare)
   const filling = await duel(bench, check(await cloud.mec()), bare, ONE_AT_A_TIME)
+  await meterAccounts(bench)
+  const anew = await duel(bench, check(await cloud.mecWithoutRedis()), bare, ONE_AT_A_TIME)
   return [
     p50(result, { what: `${what}: p50`, against: 'select 1', goal: { atMost: 1.5 } }),
     upstream(result, what, 'databaseRequests', 1),
     p50(busy, { what: `${what}: p50, 4 at a time`, against: 'select 1', goal: 'report' }),
+    p50(anew, { what: `${what}, nothing left by a consume: p50`, against: 'select 1', goal: 'report' }),
     p50(filling, { what: `${what}, Redis filled after it: p50`, against: 'select 1', goal: 'report' }),
     upstream(filling, `${what}, Redis filled after it`, 'databaseRequests', 1),
   ]

@@ -18,25 +18,44 @@ export async function prepareAccounts({ cloud }: Bench, worker?: Mec): Promise<v
   const { headers } = cloud
   const { url } = worker ?? (await cloud.mecWithoutRedis())
 
-  async function post(path: string, fields: Record<string, string | number>): Promise<void> {
-    const response = await fetch(new URL(path, url), {
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify({ resource: 'benchmark_runs', ...fields }),
-    })
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`)
-  }
-
   const limit = { limit_kind: 'cumulative', quantity: LIMIT, window: 'calendar_month' }
+  await ofEach(async (number) => {
+    const of = { account_id: account(number), resource: 'benchmark_runs' }
+    await post(url, headers, '/v1/entitlements', { idempotency_key: `grant_${number}`, ...of, ...limit })
+    await post(url, headers, '/v1/consume', { idempotency_key: `first_${number}`, ...of, quantity: 1 })
+  })
+}
+
+/** One more use of each account, recorded: the last command on it is no consume then, so what comes next starts anew. */
+export async function meterAccounts({ cloud }: Bench): Promise<void> {
+  const { url } = await cloud.mecWithoutRedis()
+  await ofEach((number) => {
+    const use = { account_id: account(number), resource: 'benchmark_runs', quantity: 1 }
+    return post(url, cloud.headers, '/v1/meter', { idempotency_key: `metered_${number}`, ...use })
+  })
+}
+
+async function ofEach(work: (number: number) => Promise<void>): Promise<void> {
   let next = 0
   async function lane(): Promise<void> {
-    for (let number = next++; number < ACCOUNTS; number = next++) {
-      await post('/v1/entitlements', { idempotency_key: `grant_${number}`, account_id: account(number), ...limit })
-      await post('/v1/consume', { idempotency_key: `first_${number}`, account_id: account(number), quantity: 1 })
-    }
+    for (let number = next++; number < ACCOUNTS; number = next++) await work(number)
   }
   await Promise.all(Array.from({ length: CONNECTIONS }, lane))
+}
+
+async function post(
+  url: string,
+  headers: Record<string, string>,
+  path: string,
+  fields: Record<string, string | number>,
+): Promise<void> {
+  const response = await fetch(new URL(path, url), {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify(fields),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`)
 }
 
 /** The baselines' own tables: a ledger like ours, to the last index, and a counter for each account. */
