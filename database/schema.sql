@@ -702,22 +702,7 @@ CREATE INDEX "signed_heads_of_audit" ON "signed_heads" USING btree ("namespace_i
 CREATE INDEX "consumption_ledger_chain" ON "consumption_ledger" USING btree ("account_id","resource_type_code","chain_seq");--> statement-breakpoint
 CREATE INDEX "ledger_details_by_account" ON "ledger_details" USING btree ("account_id");
 
--- drizzle/migrations/0009_continuation.sql
-CREATE TYPE continuation AS (
-  scope text,
-  config_version bigint,
-  key_version bigint,
-  valid_from timestamptz,
-  valid_until timestamptz,
-  room numeric,
-  drawn usage_allocation,
-  verdicts jsonb,
-  snapshot jsonb
-);
-COMMENT ON TYPE continuation IS 'What a consume leaves to the next (docs/adr/0004): within its versions, its scope and its time a use of up to room is answered with verdicts, drawn as drawn was, and leaves snapshot moved by its quantity.';
-ALTER TABLE "resource_state" ADD COLUMN "continuation" "continuation";
-
--- drizzle/migrations/0010_ledger_entry.sql
+-- drizzle/migrations/0009_ledger_entry.sql
 CREATE TYPE ledger_entry AS (
   entry_id uuid,
   idempotency_key text,
@@ -739,6 +724,21 @@ CREATE TYPE ledger_entry AS (
   metadata jsonb
 );
 COMMENT ON TYPE ledger_entry IS 'An entry of the ledger as answers show it.';
+
+-- drizzle/migrations/0010_continuation.sql
+CREATE TYPE continuation AS (
+  scope text,
+  config_version bigint,
+  key_version bigint,
+  valid_from timestamptz,
+  valid_until timestamptz,
+  room numeric,
+  drawn usage_allocation,
+  verdicts jsonb,
+  snapshot jsonb
+);
+COMMENT ON TYPE continuation IS 'What a consume leaves to the next (docs/adr/0004): within its versions, its scope and its time a use of up to room is answered with verdicts, drawn as drawn was, and leaves snapshot moved by its quantity.';
+ALTER TABLE "resource_state" ADD COLUMN "continuation" "continuation";
 
 -- database/storage.sql
 -- Room on each page for the updates of counters, so that they stay HOT. Drizzle cannot say this.
