@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { edgeProject } from './test/support/edge.project.ts'
 import { oldestPostgres } from './test/support/oldest-postgres.ts'
 
-/** Each file starts stacks of its own, which mostly wait: two at a time, when the other suites are done. */
+/** Each file starts stacks of its own, which mostly wait: three at a time, when the other suites are done. */
 const stacks = { maxWorkers: 3, sequence: { groupOrder: 2 } }
 
 // Properties, races and fresh databases take a while on a busy machine; nothing here waits for time to pass.

@@ -3108,6 +3108,7 @@ COMMENT ON FUNCTION fn_carry_usage IS
 -- database/functions/fn_chain_hash.sql
 CREATE OR REPLACE FUNCTION fn_chain_hash(p_previous bytea, p_fields text[]) RETURNS bytea
 LANGUAGE sql STABLE AS $$
+  -- STABLE like what it calls: else it could not be inlined, and is called with every entry.
   SELECT sha256(coalesce(p_previous, '') || convert_to(array_to_json(p_fields)::text, 'UTF8'))
 $$;
 COMMENT ON FUNCTION fn_chain_hash IS

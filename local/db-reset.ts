@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { migrate } from '../database/migrate.ts'
+import { MEMORY_MS } from '../functions/decisions/memory.ts'
 import { CannotStart, reasonOf } from './dev/cannot-start.ts'
 import { dataFolder, prepareDataFolder } from './dev/data-folder.ts'
 import { type RunState, readLiveRun, takeRunFile } from './dev/run-file.ts'
@@ -51,7 +52,7 @@ async function reset(): Promise<void> {
     if (run.stores === undefined) throw new CannotStart('MEC is just starting: try again in a moment')
     await resetRunning(run.stores)
     // The Worker may answer from its memory for as long.
-    await setTimeout(1000)
+    await setTimeout(MEMORY_MS)
     console.log(`The database of the running MEC (process ${run.pid}) is new.`)
     return
   }

@@ -58,7 +58,7 @@ export function serveCheckBatch(api: Api, gateway: Gateway, tiers: Tiers): void 
     for (const [index, { account_id }] of input.checks.entries()) {
       requireAccount(caller.credential, account_id, `checks.${index}.account_id`)
     }
-    const asking = askingOf(exchange, (checks, indexes, auth) =>
+    const asking = askingOf(exchange, (checks, { indexes, auth }) =>
       ask(snapshots, { checks, auth }).catch((error: unknown) => {
         throw namingCheck(error, indexes)
       }),

@@ -56,13 +56,9 @@ export function serveCheck(api: Api, gateway: Gateway, tiers: Tiers): void {
   )
 
   async function handleCheck(exchange: Exchange<z.output<typeof CheckRequest>>) {
-    async function readOne(
-      [request]: readonly SnapshotRequest[],
-      _: readonly number[],
-      withAuth: boolean,
-    ): Promise<SnapshotAnswer> {
+    async function readOne([request]: readonly SnapshotRequest[], options: WithAuth): Promise<SnapshotAnswer> {
       if (!request) return { snapshots: [] }
-      const { auth, ...found } = await exchange.ask(snapshot, { ...request, auth: withAuth })
+      const { auth, ...found } = await exchange.ask(snapshot, { ...request, auth: options.auth })
       return { snapshots: [found], auth }
     }
     const [decision] = await decide([questionOf(exchange.input)], askingOf(exchange, readOne), tiers)

@@ -1,6 +1,5 @@
 import type { Snapshot } from '../core/snapshot.ts'
 import { decideFromSnapshot } from '../core/verdict.ts'
-import type { Source } from '../core/vocabulary.ts'
 import { type CheckDecision, type CheckQuestion, located } from './question.ts'
 
 interface Last {
@@ -12,13 +11,13 @@ const lastOf = new WeakMap<Snapshot, Last>()
 const jsonOf = new WeakMap<CheckDecision, string>()
 
 /**
- * `decideFromSnapshot` for a snapshot that is kept: the busiest accounts are asked the same again and again, and get the
- * same object again while the snapshot lives.
+ * Decides from a snapshot in memory: the busiest accounts are asked the same again and again, and get the same object
+ * again while the snapshot lives.
  */
-export function decideAgain(snapshot: Snapshot, question: CheckQuestion, source: Source): CheckDecision {
+export function decideFromMemory(snapshot: Snapshot, question: CheckQuestion): CheckDecision {
   const last = lastOf.get(snapshot)
-  if (last && last.decision.source === source && isSame(last.question, question)) return last.decision
-  const decision = located(decideFromSnapshot(snapshot, question), source, snapshot.as_of, false)
+  if (last && isSame(last.question, question)) return last.decision
+  const decision = located(decideFromSnapshot(snapshot, question), 'memory', snapshot.as_of, false)
   lastOf.set(snapshot, { question, decision })
   return decision
 }

@@ -1,7 +1,7 @@
 import { Failure } from '../core/failure.ts'
 import { KEY_RECORD_MS, mayAnswer } from '../core/freshness.ts'
 import { decideFromSnapshot } from '../core/verdict.ts'
-import { decideAgain } from './again.ts'
+import { decideFromMemory } from './again.ts'
 import { isAdmitted } from './authority.ts'
 import { decideInOutage } from './outage.ts'
 import {
@@ -49,9 +49,13 @@ export async function decide(
     for (const one of some) {
       const reading = readingOf(one)
       if (!reading || reading.configVersion !== epoch?.config_version) continue
-      const decision = decideAgain(reading.value, one.question, source)
+      const { value, readAtMs } = reading
+      const decision =
+        source === 'memory'
+          ? decideFromMemory(value, one.question)
+          : located(decideFromSnapshot(value, one.question), source, value.as_of, false)
       const maxMs = one.question.max_staleness_ms ?? tiers.maxStalenessMs
-      if (mayAnswer(decision, reading.value, reading.readAtMs, nowMs, maxMs)) decisions[one.index] = decision
+      if (mayAnswer(decision, value, readAtMs, nowMs, maxMs)) decisions[one.index] = decision
     }
   }
 }
@@ -76,7 +80,7 @@ async function askPostgres(
   const readAtMs = tiers.nowMs()
   try {
     const indexes = open.map(({ index }) => index)
-    const answer = await asking.snapshots(requests, indexes, lacksKeyRecord(asking, tiers))
+    const answer = await asking.snapshots(requests, { indexes, auth: lacksKeyRecord(asking, tiers) })
     remember(open, answer, readAtMs, asking, tiers)
     const decisions = new Map<number, CheckDecision>()
     for (const [position, { index, question }] of open.entries()) {

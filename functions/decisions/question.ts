@@ -6,9 +6,14 @@ import type { Memory } from './memory.ts'
 import { isCanonical, stateName } from './names.ts'
 import type { RedisTier } from './redis.ts'
 
-/** Whether the record of the caller's key is asked for as well. */
 export interface WithAuth {
+  /** Whether the record of the caller's key is asked for as well. */
   readonly auth: boolean
+}
+
+export interface SnapshotOptions extends WithAuth {
+  /** Which of the caller's questions these are. */
+  readonly indexes: readonly number[]
 }
 
 /** What the database is asked for: the state as of `at` (null = now), for every quantity. */
@@ -60,14 +65,10 @@ export interface Asking {
   /** Of a key only what it says of itself. */
   readonly namespace: string
   /**
-   * Authenticates and reads, all in one round trip. `indexes`: which of the caller's questions these are.
+   * Authenticates and reads, all in one round trip.
    * @throws Failure
    */
-  readonly snapshots: (
-    requests: readonly SnapshotRequest[],
-    indexes: readonly number[],
-    withAuth: boolean,
-  ) => Promise<SnapshotAnswer>
+  readonly snapshots: (requests: readonly SnapshotRequest[], options: SnapshotOptions) => Promise<SnapshotAnswer>
   /** Work that the answer does not wait for. */
   readonly later: (work: Promise<unknown>) => void
   /** Counts the time of some I/O. */
