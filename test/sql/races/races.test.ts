@@ -3,22 +3,11 @@ import pg from 'pg'
 import { describe, expect, inject, it } from 'vitest'
 import { audit } from '../../support/audit.ts'
 import { accountId, acquire, check, consume, grant, keyed, meter } from '../../support/commands.ts'
-import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
+import { type Answer, api, mintAccount, mintNamespace, retried, sql, token } from '../../support/sql.ts'
 
 const resource = 'concurrent_users'
 const parallel = <Result>(count: number, work: (n: number) => Promise<Result>) =>
   Promise.all(Array.from({ length: count }, (_, n) => work(n)))
-
-/** A command as a client sends it: again, with the same key, when it gave up waiting for the lock (503 `contended`). */
-async function retried<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (attempt === 20 || !(error instanceof pg.DatabaseError) || error.code !== '55P03') throw error
-    }
-  }
-}
 
 /** Status of a call: `ok`, or the SQLSTATE of its error. */
 const outcome = (call: Promise<unknown>): Promise<string> =>

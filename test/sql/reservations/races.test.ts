@@ -2,22 +2,11 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { audit } from '../../support/audit.ts'
 import { accountId, advanceClock, assign, at, check, consume, endHold, grant, reserve } from '../../support/commands.ts'
-import { type Answer, mintAccount, mintNamespace, sql, sqlValue } from '../../support/sql.ts'
+import { type Answer, mintAccount, mintNamespace, retried, sql, sqlValue } from '../../support/sql.ts'
 
 const resource = 'gpu_hours'
 const parallel = <Result>(count: number, work: (n: number) => Promise<Result>) =>
   Promise.all(Array.from({ length: count }, (_, n) => work(n)))
-
-/** A command as a client sends it: again when it gave up waiting for the lock (503 `contended`). */
-async function retried<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (attempt === 20 || !(error instanceof pg.DatabaseError) || error.code !== '55P03') throw error
-    }
-  }
-}
 
 /** `ok`, or the code of the refusal. */
 const outcome = (call: Promise<unknown>): Promise<string> =>
