@@ -26,15 +26,15 @@ const LINES = [
   /^\| 2 \| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \| (?:\$[\d.]+ \| ){3}\$[\d.]+ \|$/m,
 ]
 
-/** Counted at the protocol servers, exactly: as many as requests, or none. */
+/** Counted at the protocol servers, exactly: as many as requests, or none. The median of rounds need not be whole. */
 const COUNTS = [
-  [/^\/check from Redis: requests to Redis +requests +(\d+) +(\d+) /m, 1],
-  [/^\/check from Redis: commands to Redis +requests +(\d+) +(\d+) /m, 1],
-  [/^\/check from Redis: requests to Postgres +requests +(\d+) +(\d+) /m, 0],
-  [/^\/check from memory: requests to Redis +requests +(\d+) +(\d+) /m, 0],
-  [/^\/check from memory: requests to Postgres +requests +(\d+) +(\d+) /m, 0],
-  [/^\/check from Postgres: requests to Postgres +requests +(\d+) +(\d+) /m, 1],
-  [/^\/consume: requests to Postgres +requests +(\d+) +(\d+) /m, 1],
+  [/^\/check from Redis: requests to Redis +requests +([\d.]+) +([\d.]+) /m, 1],
+  [/^\/check from Redis: commands to Redis +requests +([\d.]+) +([\d.]+) /m, 1],
+  [/^\/check from Redis: requests to Postgres +requests +([\d.]+) +([\d.]+) /m, 0],
+  [/^\/check from memory: requests to Redis +requests +([\d.]+) +([\d.]+) /m, 0],
+  [/^\/check from memory: requests to Postgres +requests +([\d.]+) +([\d.]+) /m, 0],
+  [/^\/check from Postgres: requests to Postgres +requests +([\d.]+) +([\d.]+) /m, 1],
+  [/^\/consume: requests to Postgres +requests +([\d.]+) +([\d.]+) /m, 1],
 ] as const
 
 test(
