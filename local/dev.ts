@@ -32,7 +32,7 @@ async function run(): Promise<void> {
   const stack = await startStack(settings, (stop, when = 'at once') => stops[when].push(stop), stopping.signal)
   ready = true
   console.log(stack.greeting)
-  void stack.lost.then((what) => fail(new CannotStart(`${what} ended unexpectedly, so the rest was stopped`)))
+  void stack.lost.then((what) => fail(new CannotStart(`${what}, so the rest was stopped`)))
 }
 
 /** Says why, and ends with 1; unless we are on our way out, when whatever fails fails for that reason. */
@@ -58,21 +58,27 @@ function stopOnSignal(started: Promise<void>): void {
       process.exit(1)
     }
   }
-  // Not SIGHUP: `nohup` has it ignored. Without that it kills us, and the warden cleans up.
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(onSignal)
+  const forgetParent = process.env['npm_lifecycle_event'] === undefined ? () => {} : onParentGone(onSignal)
+  // Its terminal has gone, and so are we. Without one of its own, as under `nohup`, it goes on, also when npm does not:
+  // Node, and so npm, has SIGHUP end it, whatever `nohup` had set.
+  process.on('SIGHUP', process.stdout.isTTY || process.stderr.isTTY ? onSignal : forgetParent)
 }
 
-/** A killed npm cannot pass its signal on. */
-function onParentGone(callback: () => void): void {
+/** A killed npm cannot pass its signal on. @returns what makes its end no matter any more */
+function onParentGone(callback: () => void): () => void {
   const parent = process.ppid
+  let matters = true
   const timer = setInterval(async () => {
     if (process.ppid === parent && (await isRunning(parent))) return
     clearInterval(timer)
-    callback()
+    if (matters) callback()
   }, PARENT_EVERY_MS)
   timer.unref()
+  return () => {
+    matters = false
+  }
 }
 
 /** Stops what was started and ends, once. What will not stop is left to the exit hooks and to the warden. */

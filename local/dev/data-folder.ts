@@ -1,5 +1,5 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { CannotStart, reasonOf } from './cannot-start.ts'
 
 /** Where things are in the data folder. */
@@ -49,7 +49,20 @@ export async function prepareDataFolder(folder: DataFolder): Promise<void> {
   }
 }
 
-/** Only a folder of our making gets our mode: what somebody set on purpose stays. */
+/**
+ * Makes a folder and the parents that are missing, one by one: under /proc, where nothing can be made, Node's
+ * `recursive` never ends. Only a folder of our making gets our mode: what somebody set on purpose stays.
+ */
 async function makeFolder(path: string, mode: number): Promise<void> {
-  if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode)
+  if (await isFolder(path)) return
+  if (!(await isFolder(dirname(path)))) await makeFolder(dirname(path), mode)
+  await mkdir(path)
+  await chmod(path, mode)
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }

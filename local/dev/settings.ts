@@ -9,6 +9,8 @@ export type Settings = {
   devKey: string
   /** Random and kept in the data folder when absent. */
   jwtSecret: string | undefined
+  /** Whose tokens are accepted, too. */
+  jwtSecretPrevious: string | undefined
 }
 
 /** The folder of the repository, wherever the shell is. */
@@ -22,7 +24,8 @@ export function parseSettings(variables: Variables): Settings {
     port: parsePort(variables['PORT'] || '8787'),
     dataDir: dataDirOf(variables),
     devKey: parseDevKey(variables['MEC_DEV_KEY'] || 'mec_sk_dev'),
-    jwtSecret: parseJwtSecret(variables['JWT_SECRET'] || undefined),
+    jwtSecret: parseJwtSecret(variables, 'JWT_SECRET'),
+    jwtSecretPrevious: parseJwtSecret(variables, 'JWT_SECRET_PREVIOUS'),
   }
 }
 
@@ -42,8 +45,9 @@ function parseDevKey(text: string): string {
   throw new CannotStart('MEC_DEV_KEY must be 1 to 255 letters, digits and _ - ~ + / =')
 }
 
-function parseJwtSecret(text: string | undefined): string | undefined {
+function parseJwtSecret(variables: Variables, name: string): string | undefined {
+  const text = variables[name] || undefined
   // It passes through a file of lines, between quotes of a kind that it does not hold.
   if (text === undefined || !(/[\r\n\0]/.test(text) || (text.includes("'") && text.includes('`')))) return text
-  throw new CannotStart("JWT_SECRET must be one line that does not hold both ' and `")
+  throw new CannotStart(`${name} must be one line that does not hold both ' and \``)
 }

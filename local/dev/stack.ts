@@ -1,16 +1,16 @@
-import { readFile } from 'node:fs/promises'
-import { relative } from 'node:path'
+import { access, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { migrate } from '../../database/migrate.ts'
 import { startClock } from '../clock.ts'
 import { cronsOf } from '../cron.ts'
 import { startNeonProxy } from '../neon/proxy.ts'
 import { startPostgres } from '../postgres/cluster.ts'
-import { isRunning } from '../process-info.ts'
 import { startRedis } from '../redis/engine.ts'
 import { startUpstashProxy } from '../upstash/proxy.ts'
 import { reasonOf } from './cannot-start.ts'
 import { type DataFolder, dataFolder, prepareDataFolder } from './data-folder.ts'
 import { greeting } from './greeting.ts'
+import { keepRunning } from './keep-running.ts'
 import { assertPortFree } from './port.ts'
 import { takeRunFile } from './run-file.ts'
 import { ensureSampleData, hashOf } from './sample-data.ts'
@@ -19,14 +19,13 @@ import { repository, type Settings } from './settings.ts'
 import { startWarden, type Wards } from './warden.ts'
 import { endWorkerGroup, startWorker } from './worker.ts'
 
-const ALIVE_EVERY_MS = 500
 /** Under a minute, so that a run never meets the next one. */
 const CRON_BUDGET_MS = 50_000
 
 export type Stack = {
   /** What to print. */
   greeting: string
-  /** Resolves when something ended that should run, with its name and the log that may say why. */
+  /** Resolves when something ended that should run, with what to say: its name, and the log that may say why. */
   lost: Promise<string>
 }
 
@@ -54,7 +53,7 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
   const stores = await startStores(folder, onStop, (known) => warden.watch(Object.assign(wards, known)))
   signal.throwIfAborted()
 
-  const { postgres, redis, neon, upstash } = stores
+  const { postgres, redis, neon, upstash, lost } = stores
   const workerPassword = await keptSecret(folder.secrets, 'worker-password')
   await migrate({ connectionString: postgres.url, workerPassword })
   const devKeyHash = hashOf(settings.devKey)
@@ -71,6 +70,7 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
       UPSTASH_REDIS_REST_URL: upstash.url,
       UPSTASH_REDIS_REST_TOKEN: upstash.token,
       JWT_SECRET: settings.jwtSecret ?? (await keptSecret(folder.secrets, 'jwt-secret')),
+      JWT_SECRET_PREVIOUS: settings.jwtSecretPrevious ?? '',
       KEY_PEPPER: await keptSecret(folder.secrets, 'key-pepper'),
       LEDGER_SIGNING_KEY: await keptSecret(folder.secrets, 'ledger-signing-key'),
       MEC_DEV_KEY: settings.devKey,
@@ -82,11 +82,6 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
   await worker.ready(signal)
 
   onStop(await startCron(settings.port))
-  const { lost, stop } = watch([
-    ['Postgres', postgres.pid],
-    [redis.engineName, redis.pid],
-  ])
-  onStop(stop)
   return {
     greeting: greeting({
       port: settings.port,
@@ -95,17 +90,44 @@ export async function startStack(settings: Settings, onStop: OnStop, signal: Abo
       logs: shortPath(folder.logs),
       startedAt,
     }),
-    lost: Promise.race([lost, worker.ended.then(() => `the Worker (${shortPath(folder.logs)}/worker.log)`)]),
+    lost: Promise.race([
+      lost,
+      worker.ended.then(() => `the Worker (${shortPath(folder.logs)}/worker.log) ended unexpectedly`),
+    ]),
   }
 }
 
 async function startStores(folder: DataFolder, onStop: OnStop, know: (known: Wards) => void) {
-  const postgres = await startPostgres({ dataDir: folder.postgres })
-  onStop(postgres.stop)
-  know({ postgres: postgres.pid })
-  const redis = await startRedis({ dataDir: folder.redis })
-  onStop(redis.stop)
-  if (redis.pid !== undefined) know({ redis: redis.pid })
+  const runPostgres = async (at: { port?: number }) => {
+    const running = await startPostgres({ dataDir: folder.postgres, ...at })
+    know({ postgres: running.pid })
+    return running
+  }
+  const postgres = await runPostgres({})
+  const keptPostgres = keepRunning({
+    name: 'Postgres',
+    server: postgres,
+    async startAgain() {
+      // Whose data somebody removed does not go on with an empty one.
+      await access(join(folder.postgres, 'cluster', 'PG_VERSION'))
+      return runPostgres({ port: postgres.port })
+    },
+  })
+  onStop(keptPostgres.stop)
+
+  const runRedis = async (at: { port?: number }) => {
+    const running = await startRedis({ dataDir: folder.redis, ...at })
+    if (running.pid !== undefined) know({ redis: running.pid })
+    return running
+  }
+  const redis = await runRedis({})
+  const keptRedis = keepRunning({
+    name: redis.engineName,
+    server: redis,
+    startAgain: () => runRedis({ port: redis.port }),
+  })
+  onStop(keptRedis.stop)
+
   const neon = await startNeonProxy({ upstream: { port: postgres.port } })
   onStop(neon.stop)
   const upstash = await startUpstashProxy({
@@ -113,7 +135,7 @@ async function startStores(folder: DataFolder, onStop: OnStop, know: (known: War
     token: await keptSecret(folder.secrets, 'upstash-token'),
   })
   onStop(upstash.stop)
-  return { postgres, redis, neon, upstash }
+  return { postgres, redis, neon, upstash, lost: Promise.race([keptPostgres.lost, keptRedis.lost]) }
 }
 
 /** The same database, as the role that the Worker has: it may call MEC's functions and read. */
@@ -140,15 +162,6 @@ async function startCron(port: number): Promise<() => void> {
     failed: (expression, error) => console.error(`cron ${expression}: ${reasonOf(error)}`),
   })
   return stop
-}
-
-/** Looks now and then whether processes live that we may not be told of. */
-function watch(processes: [name: string, pid: number | undefined][]): { lost: Promise<string>; stop(): void } {
-  const { promise, resolve } = Promise.withResolvers<string>()
-  const timer = setInterval(async () => {
-    for (const [name, pid] of processes) if (pid !== undefined && !(await isRunning(pid))) resolve(name)
-  }, ALIVE_EVERY_MS)
-  return { lost: promise, stop: () => clearInterval(timer) }
 }
 
 function shortPath(path: string): string {

@@ -12,8 +12,8 @@ export type Wards = { postgres?: number; redis?: number; workerGroup?: number }
 export type Warden = {
   /** Tells what is to be ended if this process cannot do it; replaces what was told before. */
   watch(wards: Wards): void
-  /** Lets it go, ending nothing. */
-  dismiss(): void
+  /** Lets it go, ending nothing. Resolves when it has gone. */
+  dismiss(): Promise<void>
 }
 
 const script = fileURLToPath(import.meta.url)
@@ -31,9 +31,10 @@ export async function startWarden(): Promise<Warden> {
   const tell = (wards: Wards) => child.stdin.write(`${JSON.stringify(wards)}\n`)
   return {
     watch: tell,
-    dismiss() {
+    async dismiss() {
       tell({})
       child.stdin.end()
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     },
   }
 }

@@ -39,25 +39,23 @@ export async function startServer({ name, path }: Server, { dataDir, port }: Red
     args.push('--save', '', '--appendonly', 'no', '--daemonize', 'no')
     const child = spawn(path, args, { stdio: 'ignore', detached: true })
     let ended = false
-    child.once('error', () => {
+    const killNow = () => {
+      child.kill('SIGKILL')
+    }
+    const onEnd = () => {
       ended = true
-    })
-    child.once('exit', () => {
-      ended = true
-    })
+      process.off('exit', killNow)
+    }
+    process.once('exit', killNow)
+    child.once('error', onEnd).once('exit', onEnd)
+    if (child.pid !== undefined) await writeFile(pidFile, `${child.pid} ${actualPort}`)
     const started = await waitUntil(async () => ended || (await listens(actualPort)), 10_000)
     if (started && !ended && child.pid !== undefined) {
-      await writeFile(pidFile, `${child.pid} ${actualPort}`)
-      const killNow = () => {
-        child.kill('SIGKILL')
-      }
-      process.once('exit', killNow)
       return {
         port: actualPort,
         engineName: name,
         pid: child.pid,
         async stop() {
-          process.off('exit', killNow)
           // Nothing of its data is wanted, so nothing is lost by not asking politely.
           child.kill('SIGKILL')
           await waitUntil(() => ended, 2_000)

@@ -37,12 +37,33 @@ const COUNTS = [
   [/^\/consume: requests to Postgres +requests +([\d.]+) +([\d.]+) /m, 1],
 ] as const
 
+const run = (args: string[]) => {
+  const script = fileURLToPath(new URL('run.ts', import.meta.url))
+  return promisify(execFile)(process.execPath, [script, ...args], { timeout: BUDGET_MS })
+}
+
+test.each([
+  [['--only', 'nothing'], '--only takes one of check-redis, '],
+  [['--only'], "Option '--only <value>' argument missing"],
+  [['--fast'], "Unknown option '--fast'"],
+  [['fast'], "Unexpected argument 'fast'"],
+  [['--write', '--quick'], '--write takes a whole run'],
+])('%j is refused in a line, before anything runs: %s', async (args, message) => {
+  const refused = await run(args).catch((ended: unknown) => ended)
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused).toHaveProperty('stderr', expect.stringMatching(/^[^\n]+\n\nnpm run bench .*\n/))
+  expect(refused).toHaveProperty('stderr', expect.stringContaining(message))
+  expect(refused).toHaveProperty('stderr', expect.not.stringMatching(/^ +at |node:internal/m))
+})
+
+test('--help says how, with 0', async () => {
+  expect(await run(['--help'])).toMatchObject({ stderr: '', stdout: expect.stringContaining('check-redis') })
+})
+
 test(
   'the bench in its short form: each row has its line, and requests are counted exactly',
   async () => {
-    const run = fileURLToPath(new URL('run.ts', import.meta.url))
-    const running = promisify(execFile)(process.execPath, [run, '--quick'], { timeout: BUDGET_MS })
-    const { stdout, stderr } = await running.catch((ended: { stdout: string; stderr: string }) => ended)
+    const { stdout, stderr } = await run(['--quick']).catch((ended: { stdout: string; stderr: string }) => ended)
     expect(stdout, stderr).not.toMatch(/^MISSED: .+$/m)
     for (const line of LINES) expect(stdout).toMatch(line)
     for (const [count, each] of COUNTS) {

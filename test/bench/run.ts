@@ -38,17 +38,22 @@ const ROWS: readonly Row[] = [
 /** A run that takes longer than this hangs. */
 const BUDGETS_MS: Record<Effort, number> = { full: 3_600_000, quick: 120_000 }
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-  },
-})
-if (values.write && (values.quick || values.only !== undefined)) throw new Error('--write takes a whole run')
+const NAMES = ROWS.map(({ name }) => name).join(', ')
+const HELP = `npm run bench [-- --only ROW] [--quick | --write]
+Measures MEC next to the least that could be done, on this machine; ends with 1 if a goal is missed.
+  --only    this row only: ${NAMES}
+  --quick   a minute, to see that it runs: times are not judged
+  --write   writes docs/BENCHMARKS.md`
+
+const values = optionsOf(process.argv.slice(2))
+if (values.help) {
+  console.log(HELP)
+  process.exit()
+}
+if (values.write && (values.quick || values.only !== undefined)) refuse('--write takes a whole run')
 const effort = values.quick ? 'quick' : 'full'
 const rows = ROWS.filter(({ name }) => values.only === undefined || name === values.only)
-if (rows.length === 0) throw new Error(`--only takes one of ${ROWS.map(({ name }) => name).join(', ')}`)
+if (rows.length === 0) refuse(`--only takes one of ${NAMES}`)
 
 /** Little was measured: times say nothing then. */
 const judged = (result: Result) => effort === 'full' || result.counted
@@ -91,4 +96,18 @@ try {
   clearTimeout(hung)
   load.close()
   await cloud?.stop()
+}
+
+function optionsOf(args: string[]) {
+  try {
+    const [text, flag] = [{ type: 'string' }, { type: 'boolean' }] as const
+    return parseArgs({ args, options: { only: text, quick: flag, write: flag, help: flag } }).values
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`${why}\n\n${HELP}`)
+  process.exit(1)
 }

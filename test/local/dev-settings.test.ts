@@ -7,9 +7,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 describe('settings of the local service', () => {
   test('defaults; an empty value counts as absent', () => {
-    const defaults = { port: 8787, dataDir: `${root}.mec`, devKey: 'mec_sk_dev', jwtSecret: undefined }
+    const secrets = { jwtSecret: undefined, jwtSecretPrevious: undefined }
+    const defaults = { port: 8787, dataDir: `${root}.mec`, devKey: 'mec_sk_dev', ...secrets }
     expect(parseSettings({})).toEqual(defaults)
-    expect(parseSettings({ PORT: '', MEC_DATA_DIR: '', MEC_DEV_KEY: '', JWT_SECRET: '' })).toEqual(defaults)
+    const empty = { PORT: '', MEC_DATA_DIR: '', MEC_DEV_KEY: '', JWT_SECRET: '', JWT_SECRET_PREVIOUS: '' }
+    expect(parseSettings(empty)).toEqual(defaults)
   })
 
   test.each(['0', '65536', '99999', 'http', '80.5', '-1', ' 80', '0x50'])('PORT %s is refused', (port) => {
@@ -21,12 +23,13 @@ describe('settings of the local service', () => {
     expect(() => parseSettings({ MEC_DEV_KEY: key })).toThrow('MEC_DEV_KEY must be')
   })
 
-  test('JWT_SECRET may hold one kind of quote', () => {
+  test.each(['JWT_SECRET', 'JWT_SECRET_PREVIOUS'])('%s may hold one kind of quote', (name) => {
     for (const secret of [`it's`, `"$HOME" \\$x #\``, '`']) {
-      expect(parseSettings({ JWT_SECRET: secret }).jwtSecret).toBe(secret)
+      const { jwtSecret, jwtSecretPrevious } = parseSettings({ [name]: secret })
+      expect(name === 'JWT_SECRET' ? jwtSecret : jwtSecretPrevious).toBe(secret)
     }
     for (const secret of ["'`", 'a\nb']) {
-      expect(() => parseSettings({ JWT_SECRET: secret })).toThrow('JWT_SECRET must be one line')
+      expect(() => parseSettings({ [name]: secret })).toThrow(`${name} must be one line`)
     }
   })
 })

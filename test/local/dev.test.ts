@@ -1,14 +1,22 @@
 import { once } from 'node:events'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { chmod, mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { sign } from 'hono/jwt'
 import pg from 'pg'
-import { describe, expect, test } from 'vitest'
-import { launchDev, paste, runScript, startDev, stillRunning, temporaryDataDir } from '../support/dev.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { dataFolder, prepareDataFolder } from '../../local/dev/data-folder.ts'
+import { signalGroup } from '../../local/process-group.ts'
+import { findServer } from '../../local/redis/server.ts'
+import { type Dev, launchDev, paste, runScript, startDev, stillRunning, temporaryDataDir } from '../support/dev.ts'
 import { buildIsolate } from '../support/isolate.ts'
 
 const BUDGET_MS = 120_000
 const asRoot = process.getuid?.() === 0 ? test : test.skip
+const onLinux = test.skipIf(process.platform !== 'linux')
+const redis = await findServer()
+const withRedisServer = test.skipIf(redis === undefined)
+/** More than a look of it, a start and what a busy machine adds. */
+const RESTART = { timeout: 20_000, interval: 50 }
 
 async function ledgerCount(databaseUrl: string): Promise<number> {
   const client = new pg.Client({ connectionString: databaseUrl })
@@ -25,15 +33,36 @@ function token(secret: string): Promise<string> {
   return sign({ ns: 'default', scope: 'check', exp: Math.floor(Date.now() / 1000) + 60 }, secret, 'HS256')
 }
 
-async function check(port: number, key: string): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${port}/v1/check`, {
+async function post(port: number, key: string, path: string, body: object): Promise<Response> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: '{"account_id":"demo","resource":"benchmark_runs"}',
+    body: JSON.stringify({ account_id: 'demo', resource: 'benchmark_runs', ...body }),
   })
-  await response.text()
-  return response.status
+  // Read in any case: an unread body keeps its connection.
+  return new Response(await response.text(), { status: response.status })
 }
+
+async function check(port: number, key: string): Promise<number> {
+  return (await post(port, key, '/v1/check', {})).status
+}
+
+/** Where the answer of a check comes from. */
+async function source(port: number, key = 'mec_sk_dev'): Promise<unknown> {
+  return JSON.parse(await (await post(port, key, '/v1/check', {})).text()).source
+}
+
+const postmaster = async (dataDir: string) =>
+  Number.parseInt(await readFile(`${dataDir}/postgres/cluster/postmaster.pid`, 'utf8'), 10)
+const redisServer = async (dataDir: string) => {
+  const [pid = 0, port = 0] = (await readFile(`${dataDir}/redis/redis.pid`, 'utf8')).split(' ').map(Number)
+  return { pid, port }
+}
+const runState = async (dataDir: string) => JSON.parse(await readFile(`${dataDir}/run.json`, 'utf8'))
+
+/** How often it has said that something is started again. */
+const restarts = (dev: Dev, name: string) =>
+  dev.stderr().split(`${name} ended unexpectedly: it is started again\n`).length - 1
 
 /** As the sources make it, before a bundler has left anything out. */
 async function unbundledDocument(): Promise<unknown> {
@@ -86,18 +115,24 @@ test(
     expect(await stillRunning(tree, 0)).toEqual([])
 
     const secret = 'it\'s a $HOME \\$x \\\\ # "secret" \\'
-    const again = await startDev({ dataDir, env: { MEC_DEV_KEY: 'another-key', JWT_SECRET: secret } })
+    const env = { MEC_DEV_KEY: 'another-key', JWT_SECRET: secret, JWT_SECRET_PREVIOUS: "the one's before" }
+    const again = await startDev({ dataDir, env })
     const newUrl = (await runScript('local/db-url.ts', dataDir)).stdout.trim()
     expect(await ledgerCount(newUrl)).toBe(1)
     expect(await check(again.port, 'mec_sk_dev')).toBe(401)
     expect(await check(again.port, 'another-key')).toBe(200)
     expect(await check(again.port, await token(secret))).toBe(200)
+    expect(await check(again.port, await token("the one's before"))).toBe(200)
     expect(await check(again.port, await token('another secret'))).toBe(401)
     expect(await paste(again.curls()[1] ?? '')).toMatchObject({ duplicate: false, entry: { quantity: 1 } })
 
+    // The namespace has a version that its new beginning will not have.
+    const rule = { account_id: null, limit_kind: 'cumulative', action: 'block' }
+    expect((await post(again.port, 'another-key', '/v1/rules', rule)).status).toBe(201)
     expect(await runScript('local/db-reset.ts', dataDir)).toMatchObject({ exitCode: 0, stderr: '' })
     expect(await ledgerCount(newUrl)).toBe(0)
     expect(await paste(again.curls()[0] ?? '')).toMatchObject({ allowed: true, used: 0 })
+    await expect.poll(() => source(again.port, 'another-key'), RESTART).not.toBe('postgres')
     expect(await again.end('SIGTERM')).toMatchObject({ exitCode: 0 })
 
     expect(await runScript('local/db-reset.ts', dataDir)).toMatchObject({ exitCode: 0, stderr: '' })
@@ -164,17 +199,174 @@ describe('what goes wrong', () => {
     BUDGET_MS,
   )
 
+  withRedisServer(
+    'Redis killed: one line, no request fails, and a new one is there; killed for ever: it gives up',
+    async () => {
+      const name = redis?.name ?? ''
+      const dataDir = await temporaryDataDir()
+      const dev = await startDev({ dataDir })
+      const first = await redisServer(dataDir)
+      expect(await check(dev.port, 'mec_sk_dev')).toBe(200)
+      process.kill(first.pid, 'SIGKILL')
+      const used = async () => {
+        const idempotency_key = `after-${performance.now()}`
+        expect((await post(dev.port, 'mec_sk_dev', '/v1/consume', { quantity: 1, idempotency_key })).status).toBe(201)
+        expect(await check(dev.port, 'mec_sk_dev')).toBe(200)
+        return (await redisServer(dataDir)).pid
+      }
+      await expect.poll(used, RESTART).not.toBe(first.pid)
+      expect(await redisServer(dataDir)).toMatchObject({ port: first.port })
+      // Longer than an isolate's memory answers.
+      await expect.poll(() => source(dev.port), { ...RESTART, interval: 1_100 }).toBe('redis')
+      expect(dev.stderr()).toBe(`${name} ended unexpectedly: it is started again\n`)
+
+      for (let times = 2; times <= 5; times++) {
+        const { pid } = await redisServer(dataDir)
+        process.kill(pid, 'SIGKILL')
+        await expect.poll(async () => (await redisServer(dataDir)).pid, RESTART).not.toBe(pid)
+        expect(restarts(dev, name)).toBe(times)
+      }
+      const tree = await dev.tree()
+      process.kill((await redisServer(dataDir)).pid, 'SIGKILL')
+      expect(await dev.ended()).toBe(1)
+      expect(dev.stderr()).toContain(
+        `MEC stops: ${name} ended unexpectedly, after 5 restarts within a minute, so the rest was stopped\n`,
+      )
+      expect(await stillRunning(tree)).toEqual([])
+    },
+    BUDGET_MS,
+  )
+
   test(
-    'a child that dies: it says which, stops the rest and fails',
+    'Postgres killed: checks are answered meanwhile, and it is there again with all that it had',
+    async () => {
+      const dataDir = await temporaryDataDir()
+      const dev = await startDev({ dataDir })
+      const first = await postmaster(dataDir)
+      const consume = (idempotency_key: string) =>
+        post(dev.port, 'mec_sk_dev', '/v1/consume', { quantity: 1, idempotency_key })
+      expect((await consume('before')).status).toBe(201)
+      expect(await check(dev.port, 'mec_sk_dev')).toBe(200)
+      await expect.poll(() => source(dev.port), RESTART).not.toBe('postgres')
+      const url = (await runScript('local/db-url.ts', dataDir)).stdout
+      process.kill(first, 'SIGKILL')
+      const retried = async () => {
+        expect(await check(dev.port, 'mec_sk_dev')).toBe(200)
+        const { status } = await consume('after')
+        expect([200, 201, 503]).toContain(status)
+        return status === 503 ? first : postmaster(dataDir)
+      }
+      await expect.poll(retried, RESTART).not.toBe(first)
+      expect(await (await consume('before')).json()).toMatchObject({ duplicate: true })
+      expect((await runScript('local/db-url.ts', dataDir)).stdout).toBe(url)
+      expect(await ledgerCount(url.trim())).toBe(2)
+      expect(restarts(dev, 'Postgres')).toBe(1)
+
+      // The warden knows it, too.
+      const tree = await dev.tree()
+      expect(tree).toContain(await postmaster(dataDir))
+      await dev.end('SIGKILL')
+      expect(await stillRunning(tree)).toEqual([])
+    },
+    BUDGET_MS,
+  )
+
+  test.each([
+    ['SIGKILL', 'SIGINT'],
+    ['SIGINT', 'SIGTERM'],
+  ] as const)(
+    'Postgres ended by %s, and %s while it is started again',
+    async (ending, stopping) => {
+      const dataDir = await temporaryDataDir()
+      const dev = await startDev({ dataDir })
+      const { databaseUrl, redisPort } = (await runState(dataDir)).stores
+      const tree = await dev.tree()
+      if (redis !== undefined) process.kill((await redisServer(dataDir)).pid, 'SIGKILL')
+      process.kill(await postmaster(dataDir), ending)
+      await expect.poll(() => restarts(dev, 'Postgres'), { ...RESTART, interval: 1 }).toBe(1)
+      const end = await dev.end(stopping)
+      expect(end).toMatchObject({ exitCode: 0 })
+      expect(end.ms).toBeLessThan(5_000)
+      expect(await stillRunning(tree)).toEqual([])
+      for (const port of [Number(new URL(databaseUrl).port), redisPort]) {
+        await expect(once(connect(port, '127.0.0.1'), 'connect')).rejects.toThrow('ECONNREFUSED')
+      }
+      await expect(readFile(`${dataDir}/run.json`)).rejects.toThrow('ENOENT')
+    },
+    BUDGET_MS,
+  )
+
+  test(
+    'Postgres whose data are gone: no empty one takes their place',
     async () => {
       const dataDir = await temporaryDataDir()
       const dev = await startDev({ dataDir })
       const tree = await dev.tree()
-      const postmaster = Number.parseInt(await readFile(`${dataDir}/postgres/cluster/postmaster.pid`, 'utf8'), 10)
-      process.kill(postmaster, 'SIGINT')
+      const pid = await postmaster(dataDir)
+      await rename(`${dataDir}/postgres/cluster`, `${dataDir}/postgres/aside`)
+      process.kill(pid, 'SIGKILL')
       expect(await dev.ended()).toBe(1)
-      expect(dev.stderr()).toContain('Postgres ended unexpectedly')
+      expect(dev.stderr()).toMatch(/^Postgres could not be started again: ENOENT.*PG_VERSION/m)
+      expect(dev.stderr()).toMatch(/^MEC stops: Postgres ended unexpectedly, after 5 restarts within a minute, so/m)
       expect(await stillRunning(tree)).toEqual([])
+      await expect(readFile(`${dataDir}/postgres/cluster/PG_VERSION`)).rejects.toThrow('ENOENT')
+    },
+    BUDGET_MS,
+  )
+
+  test(
+    'a Worker that dies: it says so, stops the rest and fails',
+    async () => {
+      const dataDir = await temporaryDataDir()
+      const dev = await startDev({ dataDir })
+      const tree = await dev.tree()
+      process.kill((await runState(dataDir)).workerGroup, 'SIGKILL')
+      expect(await dev.ended()).toBe(1)
+      expect(dev.stderr()).toMatch(
+        /^MEC stops: the Worker \(\S+worker\.log\) ended unexpectedly, so the rest was stopped$/m,
+      )
+      expect(await stillRunning(tree)).toEqual([])
+    },
+    BUDGET_MS,
+  )
+
+  onLinux(
+    'a terminal that closes stops it, in order',
+    async () => {
+      const dataDir = await temporaryDataDir()
+      const command = ['script', '-qc', `exec ${process.execPath} local/dev.ts`, '/dev/null'] as const
+      const dev = await startDev({ dataDir, command: [...command] })
+      const tree = await dev.tree()
+      dev.child.kill('SIGKILL')
+      expect(await stillRunning(tree)).toEqual([])
+      // Its last step; killed, it would have left that to the next start.
+      await expect(readFile(`${dataDir}/run.json`)).rejects.toThrow('ENOENT')
+    },
+    BUDGET_MS,
+  )
+
+  test(
+    'under nohup it outlives its terminal, and npm',
+    async () => {
+      const dataDir = await temporaryDataDir()
+      const dev = await startDev({ dataDir, command: ['nohup', 'npm', 'run', 'dev'] })
+      const tree = await dev.tree()
+      const { pid } = await runState(dataDir)
+      onTestFinished(async () => {
+        if ((await stillRunning([pid], 0)).length > 0) process.kill(pid, 'SIGKILL')
+      })
+      signalGroup(dev.child.pid ?? 0, 'SIGHUP')
+      expect(await stillRunning([dev.child.pid ?? 0])).toEqual([])
+      const npmGoneAt = performance.now()
+      // Twice as long as it takes to see that npm is gone.
+      const answers = async () => {
+        expect(await check(dev.port, 'mec_sk_dev')).toBe(200)
+        return performance.now() - npmGoneAt
+      }
+      await expect.poll(answers, RESTART).toBeGreaterThan(1_000)
+      process.kill(pid, 'SIGTERM')
+      expect(await stillRunning(tree)).toEqual([])
+      await expect(readFile(`${dataDir}/run.json`)).rejects.toThrow('ENOENT')
     },
     BUDGET_MS,
   )
@@ -218,12 +410,38 @@ describe('what goes wrong', () => {
     expect(dev.stderr()).toBe('MEC cannot start: PORT is "http": give a number from 1 to 65535\n')
   })
 
-  test('a folder that cannot be written to', async () => {
-    const file = `${await temporaryDataDir()}/file`
-    await writeFile(file, '')
-    const dev = await launchDev({ dataDir: `${file}/data` })
+  async function cannotWrite(dataDir: string): Promise<void> {
+    const dev = await launchDev({ dataDir })
     expect(await dev.ended()).toBe(1)
     expect(dev.stderr()).toMatch(/^MEC cannot start: the data folder \S+ cannot be written to .*MEC_DATA_DIR.*\n$/)
+  }
+
+  test.each(['', '/data', '/data/deeper'])('a folder that cannot be written to: a file%s', async (below) => {
+    const file = `${await temporaryDataDir()}/file`
+    await writeFile(file, '')
+    await cannotWrite(`${file}${below}`)
+  })
+
+  onLinux.each(['/proc/x', '/proc/x/y', '/proc'])('a folder that cannot be written to: %s', cannotWrite)
+
+  test('a folder whose parents are missing is made, open to whom Postgres runs as whatever the umask is', async () => {
+    const above = `${await temporaryDataDir()}/a`
+    const umask = process.umask(0o077)
+    try {
+      await prepareDataFolder(dataFolder(`${above}/b`))
+    } finally {
+      process.umask(umask)
+    }
+    for (const [folder, mode] of [
+      [above, 0o755],
+      [`${above}/b`, 0o755],
+      [`${above}/b/secrets`, 0o700],
+    ] as const) {
+      expect((await stat(folder)).mode & 0o777, folder).toBe(mode)
+    }
+    await chmod(above, 0o700)
+    await prepareDataFolder(dataFolder(`${above}/b`))
+    expect((await stat(above)).mode & 0o777).toBe(0o700)
   })
 
   asRoot('as root, a folder that Postgres cannot enter', async () => {

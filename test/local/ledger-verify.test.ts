@@ -134,6 +134,8 @@ test.each([
   [[], { LEDGER_SIGNING_KEY: 'another' }, 'was signed with another key'],
   [[], { DATABASE_URL: '' }, 'DATABASE_URL is missing'],
   [['--fast'], {}, "Unknown option '--fast'"],
+  [['--namespace', 'nope-x'], {}, '--namespace nope-x: there is no such namespace'],
+  [['--namespace', ''], {}, 'there is no such namespace'],
 ])('%j with %j is refused: %s', async (args, env, message) => {
   expect(await verify(args, env)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(message) })
 })
