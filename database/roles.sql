@@ -15,10 +15,24 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO mec_worker', v_function);
   END LOOP;
 END $$;
--- A queue on one hot row must time out before the connections run out.
-ALTER ROLE mec_worker SET lock_timeout = '1s';
-ALTER ROLE mec_worker SET statement_timeout = '4s';
--- Every command is one small statement: compiling it would cost more than it saves.
-ALTER ROLE mec_worker SET jit = off;
+DO $$
+DECLARE
+  v_settings CONSTANT text[] := ARRAY[
+    -- A queue on one hot row must time out before the connections run out.
+    'lock_timeout=1s', 'statement_timeout=4s',
+    -- Every command is one small statement: compiling it would cost more than it saves.
+    'jit=off'];
+  v_setting text;
+BEGIN
+  -- Only what differs: a role is of all databases, and two that are migrated at once must not both write it.
+  FOREACH v_setting IN ARRAY v_settings LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+      WHERE r.rolname = 'mec_worker' AND s.setdatabase = 0 AND v_setting = ANY (s.setconfig)
+    ) THEN
+      EXECUTE format('ALTER ROLE mec_worker SET %I = %L', split_part(v_setting, '=', 1), split_part(v_setting, '=', 2));
+    END IF;
+  END LOOP;
+END $$;
 GRANT USAGE ON SCHEMA public TO mec_worker;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO mec_worker;

@@ -740,6 +740,34 @@ CREATE TYPE continuation AS (
 COMMENT ON TYPE continuation IS 'What a consume leaves to the next (docs/adr/0004): within its versions, its scope and its time a use of up to room is answered with verdicts, drawn as drawn was, and leaves snapshot moved by its quantity.';
 ALTER TABLE "resource_state" ADD COLUMN "continuation" "continuation";
 
+-- drizzle/migrations/0011_moved_holds.sql
+ALTER TABLE "reservation_allocations" ADD COLUMN "held_from" timestamp with time zone DEFAULT '-infinity' NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservation_allocations" ADD COLUMN "held_until" timestamp with time zone DEFAULT 'infinity' NOT NULL;
+
+-- drizzle/migrations/0012_key_changes.sql
+-- The trigger api_keys_changed has taken its place.
+DROP TRIGGER IF EXISTS api_keys_revoked ON api_keys;--> statement-breakpoint
+DROP FUNCTION IF EXISTS fn_key_revoked();
+
+-- drizzle/migrations/0013_revoke_reason.sql
+ALTER TABLE "entitlements" ADD COLUMN "revoke_reason" text;
+
+-- drizzle/migrations/0014_on_error_by_kind.sql
+-- A snapshot says on_error kind by kind. Until the functions of this version are there, those of before leave none behind,
+CREATE OR REPLACE FUNCTION fn_continuation(
+  p_account_id uuid, p_resource text, p_drawn usage_allocation[], p_states entitlement_state[], p_limits limit_state[], p_snapshot jsonb, p_now timestamptz
+) RETURNS continuation
+LANGUAGE sql STABLE AS $$
+  SELECT NULL::continuation
+$$;
+-- and what they have left holds no longer.
+UPDATE namespaces SET config_version = config_version + 1;
+
+-- drizzle/migrations/0015_exceeded_windows.sql
+CREATE INDEX "consumption_allocations_over" ON "consumption_allocations" USING btree ("bucket_id","counted_at") WHERE "consumption_allocations"."overage_quantity" + "consumption_allocations"."excess_quantity" > 0;--> statement-breakpoint
+-- Snapshots say something else about some grace clocks.
+UPDATE namespaces SET config_version = config_version + 1;
+
 -- database/storage.sql
 -- Room on each page for the updates of counters, so that they stay HOT. Drizzle cannot say this.
 ALTER TABLE resource_state SET (fillfactor = 70);
@@ -897,39 +925,33 @@ DECLARE
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_request ->> 'resource');
   v_account_id uuid := fn_account_ensure(v_namespace, p_request ->> 'account_id');
   v_key text := p_request ->> 'idempotency_key';
+  -- A default that is given is one that is left out.
   v_hash bytea := fn_request_hash(p_request ->> 'resource', p_request ->> 'scope', p_request ->> 'limit_kind', p_request ->> 'quantity',
-    p_request ->> 'unit', p_request ->> 'window', p_request ->> 'priority', p_request ->> 'effective_start', p_request ->> 'effective_end',
-    p_request ->> 'rollover_max_quantity', p_request ->> 'rollover_percent');
+    nullif(p_request ->> 'unit', v_type.unit_code), nullif(p_request ->> 'window', 'none'), nullif(p_request ->> 'priority', '100'),
+    p_request ->> 'effective_start', p_request ->> 'effective_end', p_request ->> 'rollover_max_quantity', p_request ->> 'rollover_percent');
   v_now timestamptz;
-  v_result jsonb;
+  v_answer jsonb;
   v_entitlement entitlements;
 BEGIN
   PERFORM fn_lock_resource(v_account_id, v_type.resource_type_code, true);
   v_now := fn_now(v_namespace.namespace_id);
-  IF v_key IS NOT NULL THEN
-    v_result := fn_replay(v_account_id, v_key, 'grant', v_hash);
-  END IF;
-  IF v_result IS NULL THEN
-    v_result := jsonb_build_object('entitlement_id', fn_uuid7());
+  v_answer := fn_replay_grants(v_account_id, p_request ->> 'account_id', v_key, 'grant', v_hash, v_now);
+  IF v_answer IS NULL THEN
     IF coalesce((p_request ->> 'effective_end')::timestamptz <= coalesce((p_request ->> 'effective_start')::timestamptz, v_now), false) THEN
       PERFORM fn_fail(400, 'invalid_parameter', 'effective_end must be after effective_start', 'effective_end');
     END IF;
-    IF v_key IS NOT NULL THEN
-      PERFORM fn_remember(v_account_id, v_key, 'grant', v_hash, v_result, v_now);
-    END IF;
     INSERT INTO entitlements (entitlement_id, account_id, resource_type_code, resource_scope, limit_kind_code, quantity_allowed, unit_code,
       window_type_code, priority, effective_start, effective_end, metadata, created_at, rollover_max_quantity, rollover_percent)
-    VALUES ((v_result ->> 'entitlement_id')::uuid, v_account_id, v_type.resource_type_code, p_request ->> 'scope', p_request ->> 'limit_kind',
+    VALUES (fn_uuid7(), v_account_id, v_type.resource_type_code, p_request ->> 'scope', p_request ->> 'limit_kind',
       (p_request ->> 'quantity')::numeric, p_request ->> 'unit', p_request ->> 'window', coalesce((p_request ->> 'priority')::int, 100),
       coalesce((p_request ->> 'effective_start')::timestamptz, v_now), (p_request ->> 'effective_end')::timestamptz,
       coalesce(nullif(p_request -> 'metadata', 'null'), '{}'), v_now,
-      (p_request ->> 'rollover_max_quantity')::numeric, (p_request ->> 'rollover_percent')::numeric);
-    v_result := v_result || jsonb_build_object('duplicate', false);
-  ELSE
-    v_result := v_result || jsonb_build_object('duplicate', true);
+      (p_request ->> 'rollover_max_quantity')::numeric, (p_request ->> 'rollover_percent')::numeric)
+    RETURNING * INTO v_entitlement;
+    v_answer := jsonb_build_object('entitlements', jsonb_build_array(fn_entitlement_json(v_entitlement, p_request ->> 'account_id', v_now)));
+    v_answer := fn_remember_grants(v_account_id, v_key, 'grant', v_hash, v_answer, v_now);
   END IF;
-  SELECT e.* INTO v_entitlement FROM entitlements e WHERE e.entitlement_id = (v_result ->> 'entitlement_id')::uuid;
-  RETURN fn_entitlement_json(v_entitlement, p_request ->> 'account_id', v_now) || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  RETURN (v_answer #> '{entitlements,0}') || jsonb_build_object('duplicate', v_answer -> 'duplicate');
 END $$;
 COMMENT ON FUNCTION api_entitlement_grant IS 'POST /v1/entitlements: a grant by hand: the entitlement, and duplicate.';
 
@@ -988,14 +1010,14 @@ DECLARE
   v_entitlement entitlements := fn_entitlement_locked(p_credential, v_namespace, (p_request ->> 'entitlement_id')::uuid);
   v_now timestamptz := fn_now(v_namespace.namespace_id);
 BEGIN
-  UPDATE entitlements e SET revoked_at = v_now
+  UPDATE entitlements e SET revoked_at = v_now, revoke_reason = p_request ->> 'reason'
   WHERE e.entitlement_id = v_entitlement.entitlement_id AND e.revoked_at IS NULL RETURNING e.* INTO v_entitlement;
   IF NOT FOUND THEN
     SELECT e.* INTO v_entitlement FROM entitlements e WHERE e.entitlement_id = (p_request ->> 'entitlement_id')::uuid;
   END IF;
   RETURN fn_entitlement_json(v_entitlement, fn_account_label(v_entitlement.account_id), v_now);
 END $$;
-COMMENT ON FUNCTION api_entitlement_revoke IS 'POST /v1/entitlements/{id}/revoke: ends it now; again changes nothing.';
+COMMENT ON FUNCTION api_entitlement_revoke IS 'POST /v1/entitlements/{id}/revoke: ends it now, for a reason that the audit trail has; again changes nothing.';
 
 -- database/functions/api_heads_due.sql
 CREATE OR REPLACE FUNCTION api_heads_due(p_credential jsonb, p_request jsonb) RETURNS jsonb
@@ -1875,7 +1897,9 @@ DECLARE
   v_account_id uuid;
   v_key text := p_request ->> 'idempotency_key';
   v_key_owner uuid;
-  v_hash bytea := fn_request_hash((p_request - 'idempotency_key')::text);
+  -- What is left out is what it is by default.
+  v_hash bytea := fn_request_hash((jsonb_strip_nulls(p_request - 'idempotency_key')
+    - CASE WHEN p_request ->> 'on_error' = 'deny' THEN 'on_error' ELSE '' END)::text);
   v_result jsonb;
   v_rule control_rules;
 BEGIN
@@ -2061,12 +2085,10 @@ CREATE OR REPLACE FUNCTION api_subscription_create(p_credential jsonb, p_request
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
-  v_result jsonb;
 BEGIN
-  v_result := fn_subscribe(v_namespace, fn_account_ensure(v_namespace, p_request ->> 'account_id'), p_request ->> 'plan_id',
-    (p_request ->> 'start_at')::timestamptz, coalesce((p_request ->> 'quantity')::numeric, 1), p_request ->> 'idempotency_key');
-  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
-    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  RETURN fn_subscribe(v_namespace, fn_account_ensure(v_namespace, p_request ->> 'account_id'), p_request ->> 'account_id',
+    p_request ->> 'plan_id', (p_request ->> 'start_at')::timestamptz, coalesce((p_request ->> 'quantity')::numeric, 1),
+    p_request ->> 'idempotency_key');
 END $$;
 COMMENT ON FUNCTION api_subscription_create IS 'POST /v1/accounts/{account_id}/subscriptions.';
 
@@ -2322,7 +2344,8 @@ BEGIN
     SELECT e.entry_id FROM inventory_items e
     WHERE e.account_id = p_account_id AND (e.item <> 'erased:' || e.entry_id OR e.metadata <> '{}') LIMIT p_most);
   GET DIAGNOSTICS v_items = ROW_COUNT;
-  UPDATE entitlements e SET metadata = '{}' WHERE e.account_id = p_account_id AND e.metadata <> '{}';
+  UPDATE entitlements e SET metadata = '{}', revoke_reason = NULL
+  WHERE e.account_id = p_account_id AND (e.metadata <> '{}' OR e.revoke_reason IS NOT NULL);
   GET DIAGNOSTICS v_grants = ROW_COUNT;
   v_found := v_found AND (v_details + v_leases + v_items + v_grants > 0 OR num_nonnulls(v_account.external_id, v_account.account_name) > 0
     OR v_account.metadata <> '{}' OR v_account.erased_at IS NULL);
@@ -2367,11 +2390,14 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_namespace namespaces;
 BEGIN
+  IF p_account_id IS NULL THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'account_id must be given', 'account_id');
+  END IF;
   SELECT n.* INTO v_namespace FROM namespaces n
   WHERE n.namespace_id = coalesce((SELECT a.namespace_id FROM accounts a WHERE a.account_id = p_account_id), 'default');
   RETURN v_namespace;
 END $$;
-COMMENT ON FUNCTION fn_account_namespace IS 'The namespace an account belongs to; default for one that was never seen.';
+COMMENT ON FUNCTION fn_account_namespace IS 'The namespace an account belongs to; default for one that was never seen. ME400 invalid_parameter (account_id) for null.';
 
 -- database/functions/fn_account_uuid.sql
 CREATE OR REPLACE FUNCTION fn_account_uuid(p_namespace namespaces, p_account text) RETURNS uuid
@@ -2403,9 +2429,8 @@ DECLARE
   v_result jsonb;
 BEGIN
   PERFORM fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
-  IF coalesce(length(p_holder), 0) NOT BETWEEN 1 AND 255 THEN
-    PERFORM fn_fail(400, 'invalid_parameter', 'holder must have 1 to 255 characters', 'holder');
-  END IF;
+  PERFORM fn_require_text(p_holder, 'holder');
+  PERFORM fn_require_scope(p_resource_scope);
   IF p_ttl_minutes IS NULL OR p_ttl_minutes NOT BETWEEN 1 AND 10080 THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'ttl_minutes must be from 1 to 10080', 'ttl_minutes');
   END IF;
@@ -2466,6 +2491,9 @@ DECLARE
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
   v_result jsonb;
 BEGIN
+  PERFORM fn_require_text(p_item, 'item');
+  PERFORM fn_require_scope(p_resource_scope);
+  PERFORM fn_require_metadata(p_metadata);
   v_result := fn_item_assign(v_namespace, p_account_id, p_account_id::text, v_type, p_resource_scope, p_item, p_metadata);
   RETURN QUERY SELECT
     (v_result ->> 'allowed')::boolean, (v_result -> 'item' ->> 'entry_id')::uuid, v_result ->> 'reason',
@@ -2757,6 +2785,35 @@ BEGIN
   RETURN v_items;
 END $$;
 COMMENT ON FUNCTION fn_batch_items IS 'The entries of a batch as uses, numbered from 1; status invalid with an error for what cannot be one.';
+
+-- database/functions/fn_batch_next.sql
+CREATE OR REPLACE FUNCTION fn_batch_next(p_namespace namespaces, p_items usage_item[], p_now timestamptz) RETURNS usage_item[]
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_item usage_item;
+BEGIN
+  FOR v_item IN
+    SELECT i.* FROM unnest(p_items) i
+    WHERE i.status = 'conflict' AND i.entry_id IN (SELECT r.entry_id FROM unnest(p_items) r WHERE r.status = 'invalid')
+    ORDER BY i.n
+  LOOP
+    v_item.status := NULL;
+    v_item.entry_id := fn_uuid7();
+    -- Nobody else gets a key that this transaction had taken until it ends.
+    IF NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.account_id = v_item.account_id AND k.idempotency_key = v_item.idempotency_key) THEN
+      v_item := (fn_meter_group(
+        p_namespace, v_item.account_id, v_item.resource_type_code, v_item.resource_scope, ARRAY[v_item], p_now))[1];
+      IF v_item.status = 'recorded' THEN
+        PERFORM fn_remember(v_item.account_id, v_item.idempotency_key, 'meter', v_item.request_hash,
+          jsonb_build_object('entry_id', v_item.entry_id), p_now);
+      END IF;
+    END IF;
+    p_items[v_item.n] := v_item;
+  END LOOP;
+  RETURN fn_batch_replays(p_items);
+END $$;
+COMMENT ON FUNCTION fn_batch_next IS
+'Gives the keys of a batch''s refused uses, deleted by the caller, to those that came second to them: one after the other, until one is recorded; what comes after that is its duplicate or in conflict with it. Twins of the refused are none of these.';
 
 -- database/functions/fn_batch_replays.sql
 CREATE OR REPLACE FUNCTION fn_batch_replays(p_items usage_item[]) RETURNS usage_item[]
@@ -3075,8 +3132,6 @@ BEGIN
         AND e.effective_start <= p_now AND (e.effective_end IS NULL OR e.effective_end > p_now) AND e.revoked_at IS NULL)
     ORDER BY 1
   LOOP
-    INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, carried, used,
-      included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
     WITH granted AS (
       SELECT s.*, s.bucket_id = s.entitlement_id AS is_new,
         row_number() OVER (PARTITION BY s.resource_scope, s.bucket_id = s.entitlement_id ORDER BY s.priority, s.created_at, s.entitlement_id) AS place,
@@ -3090,20 +3145,38 @@ BEGIN
       SELECT s.*, row_number() OVER (PARTITION BY s.resource_scope ORDER BY s.priority, s.created_at, s.entitlement_id) AS place
       FROM unnest(fn_entitlement_states(p_subscription.account_id, v_resource, NULL, v_timezone, p_now, p_now - interval '1 microsecond', false)) s
       JOIN unnest(p_replaced) r USING (entitlement_id)
-      WHERE s.limit_kind_code = 'cumulative' AND s.used > 0 AND (s.rolling_since IS NOT NULL OR s.window_end > p_now)
+      WHERE s.limit_kind_code = 'cumulative' AND (s.used > 0 OR s.held > 0) AND (s.rolling_since IS NOT NULL OR s.window_end > p_now)
         AND NOT EXISTS (SELECT FROM granted g WHERE g.bucket_id = s.bucket_id)
+    ), heir AS MATERIALIZED (
+      SELECT g.entitlement_id, g.bucket_id, g.window_start, g.window_end, greatest(l.used, 0) AS used, l.bucket_id AS old_bucket_id,
+        CASE WHEN l.rolling_since IS NULL THEN l.window_end END AS old_window_end
+      FROM left_over l
+      JOIN granted g ON g.resource_scope IS NOT DISTINCT FROM l.resource_scope AND CASE WHEN g.news > 0
+        THEN g.is_new AND g.place = least(l.place, g.places) ELSE g.place = g.places END
+    ), moved AS (
+      -- Held, not carried: what is released comes back.
+      UPDATE reservation_allocations a SET held_until = p_now
+      FROM heir h, fn_live_holds(p_subscription.account_id, v_resource, p_now, p_now, false) r
+      WHERE a.reservation_id = r.reservation_id AND a.held_until = 'infinity'
+        AND a.bucket_id = h.old_bucket_id AND a.window_end = coalesce(h.old_window_end, a.window_end)
+      RETURNING a.reservation_id, a.draw_order, a.included_quantity, a.overage_quantity, h.entitlement_id, h.bucket_id, h.window_start, h.window_end
+    ), held AS (
+      INSERT INTO reservation_allocations (reservation_id, entitlement_id, draw_order, bucket_id, window_start, window_end,
+        included_quantity, overage_quantity, held_from)
+      SELECT m.reservation_id, m.entitlement_id, min(m.draw_order), m.bucket_id, m.window_start, m.window_end,
+        sum(m.included_quantity), sum(m.overage_quantity), p_now
+      FROM moved m GROUP BY m.reservation_id, m.entitlement_id, m.bucket_id, m.window_start, m.window_end
     )
-    SELECT p_subscription.account_id, v_resource, g.window_end, g.bucket_id, g.window_start, sum(l.used), sum(l.used), 0, 0, 0, 0, 0
-    FROM left_over l
-    JOIN granted g ON g.resource_scope IS NOT DISTINCT FROM l.resource_scope AND CASE WHEN g.news > 0
-      THEN g.is_new AND g.place = least(l.place, g.places) ELSE g.place = g.places END
-    GROUP BY g.window_end, g.bucket_id, g.window_start
+    INSERT INTO entitlement_windows AS w (account_id, resource_type_code, window_end, bucket_id, window_start, carried, used,
+      included_quantity, overage_quantity, excess_quantity, billable_quantity, billable_amount)
+    SELECT p_subscription.account_id, v_resource, h.window_end, h.bucket_id, h.window_start, sum(h.used), sum(h.used), 0, 0, 0, 0, 0
+    FROM heir h GROUP BY h.window_end, h.bucket_id, h.window_start
     ON CONFLICT (account_id, resource_type_code, window_end, bucket_id) DO UPDATE SET
       carried = w.carried + excluded.carried, used = w.used + excluded.used;
   END LOOP;
 END $$;
 COMMENT ON FUNCTION fn_carry_usage IS
-'After a change of plan that counts now: what was used in the running windows of buckets that nothing took over starts the windows of what is new for the same resource and scope (in order; what is left goes to the last), as carried. No usage is lost to a change of window type, or to fewer entitlements than before.';
+'After a change of plan that counts now: what was used in the running windows of buckets that nothing took over starts the windows of what is new for the same resource and scope (in order; what is left goes to the last), as carried, and live holds on them are held there. No usage is lost to a change of window type, or to fewer entitlements than before.';
 
 -- database/functions/fn_chain_hash.sql
 CREATE OR REPLACE FUNCTION fn_chain_hash(p_previous bytea, p_fields text[]) RETURNS bytea
@@ -3121,7 +3194,7 @@ BEGIN
   RETURN (
     WITH note AS MATERIALIZED (
       SELECT n.*, row_number() OVER () AS n
-      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, account text, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
+      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, account text, resource text, snapshot jsonb, holders jsonb, namespace text, api_key text)
     ), key AS (
       -- Of several notes of one key the last says most.
       SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, coalesce(t.account, fn_account_label(a.account_id)) AS label,
@@ -3141,13 +3214,16 @@ BEGIN
     )
     SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', n.namespace_id, 'config_version', n.config_version,
       'clock_offset_ms', fn_clock_offset_ms(n), 'keys', coalesce(o.keys, '[]'),
-      'revoked_keys', coalesce((SELECT jsonb_agg(t.revoked_key) FROM note t WHERE t.namespace = n.namespace_id AND t.revoked_key IS NOT NULL), '[]'))), '[]')
+      'api_keys', coalesce((
+        SELECT jsonb_agg(jsonb_build_object('hash', t.api_key, 'record', CASE WHEN k.revoked_at IS NULL
+          THEN fn_key_record(jsonb_build_object('type', 'key', 'hash', t.api_key)) END))
+        FROM note t JOIN api_keys k ON k.key_hash = decode(t.api_key, 'hex') WHERE t.namespace = n.namespace_id), '[]'))), '[]')
     FROM namespaces n LEFT JOIN told o USING (namespace_id)
     WHERE o.namespace_id IS NOT NULL OR n.namespace_id IN (SELECT t.namespace FROM note t)
   );
 END $$;
 COMMENT ON FUNCTION fn_changes IS
-'What notes come to, as things are now: for each namespace its version and clock, the keys with their versions, the API keys that work no more.';
+'What notes come to, as things are now: for each namespace its version and clock, the keys with their versions, what became of API keys (record null: revoked).';
 
 -- database/functions/fn_check_entitlement.sql
 CREATE OR REPLACE FUNCTION fn_check_entitlement(
@@ -3161,9 +3237,11 @@ DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_decision jsonb;
 BEGIN
-  IF p_quantity IS NULL OR p_quantity < 0 THEN
-    PERFORM fn_fail(400, 'invalid_parameter', 'quantity must not be negative', 'quantity');
+  IF p_quantity < 0 OR fn_is_quantity(trim_scale(p_quantity)) IS NOT TRUE THEN
+    PERFORM fn_fail(400, 'invalid_parameter',
+      'quantity must be 0 or more, below 10^15 and have at most 15 significant digits and 6 decimals', 'quantity');
   END IF;
+  PERFORM fn_require_scope(p_resource_scope);
   PERFORM fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
   v_decision := fn_decide(v_namespace, p_account_id, p_resource_type_code, p_resource_scope,
     fn_now(v_namespace.namespace_id, statement_timestamp()), NULL, p_quantity, 'any');
@@ -3245,6 +3323,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET
 DECLARE
   v_reservation reservations := fn_reservation_locked(p_reservation_id);
 BEGIN
+  PERFORM fn_require_metadata(p_metadata);
   RETURN fn_reservation_commit(v_reservation, v_reservation.account_id::text, p_quantity, p_metadata) -> 'entry' ->> 'entry_id';
 END $$;
 COMMENT ON FUNCTION fn_commit_reservation IS
@@ -3919,7 +3998,7 @@ BEGIN
   item.overage_quantity := item.quantity - item.included_quantity - item.excess_quantity;
   SELECT r.* INTO v_rule FROM unnest(fn_rules(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, ARRAY(
     SELECT e.plan_id FROM reservation_allocations a JOIN entitlements e USING (entitlement_id)
-    WHERE a.reservation_id = p_reservation.reservation_id AND e.plan_id IS NOT NULL
+    WHERE a.reservation_id = p_reservation.reservation_id AND a.held_until = 'infinity' AND e.plan_id IS NOT NULL
     UNION
     SELECT s.plan_id FROM unnest(p_states) s WHERE s.covers AND s.limit_kind_code = item.limit_kind_code AND s.plan_id IS NOT NULL
   ))) r WHERE r.limit_kind_code = item.limit_kind_code LIMIT 1;
@@ -3936,7 +4015,8 @@ BEGIN
       FROM (
         SELECT a.*, lead(a.draw_order) OVER w IS NULL AS is_last,
           sum(a.included_quantity + a.overage_quantity) OVER w - a.included_quantity - a.overage_quantity AS before
-        FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id WINDOW w AS (ORDER BY a.draw_order)
+        FROM reservation_allocations a
+        WHERE a.reservation_id = p_reservation.reservation_id AND a.held_until = 'infinity' WINDOW w AS (ORDER BY a.draw_order)
       ) h
       JOIN entitlements e USING (entitlement_id)
       UNION ALL
@@ -4177,6 +4257,55 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_exceeded IS 'Whether the limit of a kind is exceeded, in any scope.';
 
+-- database/functions/fn_exceeded_since.sql
+CREATE OR REPLACE FUNCTION fn_exceeded_since(
+  p_account_id uuid, p_resource text, p_states entitlement_state[], p_window_start timestamptz, p_window_end timestamptz, p_at timestamptz
+) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_fell_seq bigint;
+  v_from timestamptz := p_window_start;
+  v_since timestamptz;
+  v_over record;
+BEGIN
+  IF p_window_end IS NULL THEN
+    IF EXISTS (SELECT FROM unnest(p_states) s WHERE s.limit_kind_code = 'cumulative' AND s.rolling_since IS NOT NULL) THEN
+      -- When time alone took the use back under the limit was not written down.
+      RETURN NULL;
+    END IF;
+    SELECT l.chain_seq, l.recorded_at INTO v_fell_seq, v_from FROM consumption_ledger l
+    WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.entry_kind = 'reversal' AND l.recorded_at <= p_at
+      AND NOT EXISTS (
+        SELECT FROM unnest(fn_entitlement_states(p_account_id, p_resource, NULL, 'UTC', l.recorded_at, l.recorded_at, true)) s
+        WHERE s.limit_kind_code = 'cumulative' AND greatest(s.used, 0) + s.held > s.quantity_limit)
+    ORDER BY l.recorded_at DESC LIMIT 1;
+  END IF;
+  FOR v_over IN
+    SELECT a.entry_id, a.counted_at FROM consumption_allocations a
+    WHERE a.bucket_id = ANY (ARRAY(SELECT s.bucket_id FROM unnest(p_states) s WHERE s.limit_kind_code = 'cumulative'))
+      AND a.overage_quantity + a.excess_quantity > 0
+      AND a.counted_at >= coalesce(p_window_start, '-infinity') AND a.counted_at < coalesce(p_window_end, 'infinity')
+      AND a.counted_at <= p_at + interval '5 minutes'
+    ORDER BY a.counted_at
+  LOOP
+    -- Nothing counts more than 5 minutes after its recording, so none of these was recorded before.
+    EXIT WHEN v_over.counted_at > v_since + interval '5 minutes';
+    v_since := least(v_since, (
+      SELECT l.recorded_at FROM consumption_ledger l
+      WHERE l.entry_id = v_over.entry_id AND l.recorded_at <= p_at AND l.chain_seq > coalesce(v_fell_seq, 0)));
+  END LOOP;
+  -- A hold counts as spent. None lasts longer than a day: one of before is neither live nor has become that use.
+  SELECT coalesce(min(r.reserved_at), v_since) INTO v_since FROM reservations r
+  WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
+    AND r.reserved_at >= greatest(v_from, coalesce(v_since, p_at) - interval '24 hours')
+    AND r.reserved_at <= coalesce(v_since, p_at) AND r.reserved_at < coalesce(p_window_end, 'infinity')
+    AND r.limit_kind_code = 'cumulative' AND r.overage_quantity > 0 AND fn_hold_counts(r, p_at);
+  -- What was recorded ahead of its window exceeds it from its start.
+  RETURN CASE WHEN v_since IS NOT NULL THEN greatest(v_since, p_window_start) END;
+END $$;
+COMMENT ON FUNCTION fn_exceeded_since IS
+'The instant at which the limit was first exceeded, of those recorded by p_at, in the window [p_window_start, p_window_end) that the cumulative entitlements of p_states share; without one (both null), since a reversal last brought the use back under the limit; null in rolling windows. Only what went over is looked at.';
+
 -- database/functions/fn_expire_leases.sql
 CREATE OR REPLACE FUNCTION fn_expire_leases(p_namespace_id text DEFAULT NULL, p_most int DEFAULT 1000) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
@@ -4287,24 +4416,60 @@ COMMENT ON FUNCTION fn_give_back IS
 'The inventory states after items were given back, in reverse draw order; their sum is what laying the stock afresh gives.';
 
 -- database/functions/fn_grace_clock.sql
-CREATE OR REPLACE FUNCTION fn_grace_clock(p_account_id uuid, p_resource text, p_limit_kind text, p_over numeric, p_at timestamptz)
-RETURNS TABLE (exceeded_at timestamptz)
-LANGUAGE sql STABLE ROWS 1 AS $$
-  SELECT c.exceeded_at
-  FROM resource_state s
-  CROSS JOIN LATERAL (
-    SELECT CASE p_limit_kind WHEN 'cumulative' THEN s.cumulative_exceeded_at
-                             WHEN 'inventory' THEN s.inventory_exceeded_at
-                             WHEN 'concurrency' THEN s.concurrency_exceeded_at END AS exceeded_at,
-           CASE p_limit_kind WHEN 'cumulative' THEN s.cumulative_grace_end END AS ends_at
-  ) c
-  WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource
-    AND c.exceeded_at <= p_at
-    -- It ends with the window it was set in; where none ends, it ends when the use falls back under the limit.
-    AND CASE WHEN c.ends_at IS NULL THEN p_over > 0 ELSE p_at < c.ends_at END
-$$;
+CREATE OR REPLACE FUNCTION fn_grace_clock(
+  p_account_id uuid, p_resource text, p_limit_kind text, p_states entitlement_state[], p_over boolean, p_at timestamptz
+) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_state entitlement_state;
+  v_exceeded_at timestamptz;
+  v_ends_at timestamptz;
+  v_window_start timestamptz;
+  v_window_end timestamptz;
+  v_runs boolean;
+  v_stands boolean;
+  v_derived boolean;
+BEGIN
+  SELECT CASE p_limit_kind WHEN 'cumulative' THEN s.cumulative_exceeded_at
+                           WHEN 'inventory' THEN s.inventory_exceeded_at
+                           WHEN 'concurrency' THEN s.concurrency_exceeded_at END,
+         CASE p_limit_kind WHEN 'cumulative' THEN s.cumulative_grace_end END
+  INTO v_exceeded_at, v_ends_at
+  FROM resource_state s WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
+  IF v_exceeded_at IS NULL AND NOT p_over THEN
+    RETURN NULL;
+  ELSIF p_limit_kind <> 'cumulative' THEN
+    RETURN CASE WHEN p_over AND v_exceeded_at <= p_at THEN v_exceeded_at END;
+  END IF;
+  FOREACH v_state IN ARRAY p_states LOOP
+    IF v_state.limit_kind_code = 'cumulative' AND v_state.rolling_since IS NULL AND v_state.window_end < 'infinity' THEN
+      v_window_start := greatest(v_window_start, v_state.window_start);
+      v_window_end := least(v_window_end, v_state.window_end);
+    END IF;
+  END LOOP;
+  v_runs := v_window_end IS NULL OR (p_at >= v_window_start AND p_at < v_window_end);
+  v_stands := v_exceeded_at <= p_at AND CASE
+    WHEN v_ends_at IS NULL THEN p_over AND v_window_end IS NULL
+    WHEN v_runs THEN p_at < v_ends_at
+    ELSE v_ends_at = v_window_end END;
+  -- If the hold that set it is gone, whatever else went over counts.
+  IF v_stands AND (v_ends_at IS NULL OR NOT EXISTS (
+    SELECT FROM reservations r
+    WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.reserved_at = v_exceeded_at
+      AND r.limit_kind_code = 'cumulative' AND r.overage_quantity > 0 AND NOT fn_hold_counts(r, p_at)))
+  THEN
+    RETURN v_exceeded_at;
+  END IF;
+  v_derived := CASE
+    WHEN v_window_end IS NOT NULL THEN v_stands OR p_over OR NOT v_runs OR p_at < v_exceeded_at
+    -- A reversal or a later crossing has taken the clock of then away.
+    ELSE p_over AND (p_at < v_exceeded_at OR EXISTS (
+      SELECT FROM consumption_ledger l
+      WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource AND l.entry_kind = 'reversal' AND l.recorded_at > p_at)) END;
+  RETURN CASE WHEN v_derived THEN fn_exceeded_since(p_account_id, p_resource, p_states, v_window_start, v_window_end, p_at) END;
+END $$;
 COMMENT ON FUNCTION fn_grace_clock IS
-'Since when the limit has been exceeded, as far as grace is concerned. No row: it has not.';
+'Since when the limit has been exceeded, as far as grace is concerned and as it was known at p_at; null: it has not. Of windows that end: in those of p_states, until they end. Elsewhere: since it was last crossed, while p_over. What resource_state holds is that of the last windows that had one while they ran; for others it is derived.';
 
 -- database/functions/fn_handed_on_at.sql
 CREATE OR REPLACE FUNCTION fn_handed_on_at(p_entitlement entitlements) RETURNS timestamptz
@@ -4346,6 +4511,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_heartbeat_lease IS
 'Extends a seat by p_ttl_minutes from now (default: its own TTL again); false when it has ended or is unknown.';
+
+-- database/functions/fn_hold_counts.sql
+CREATE OR REPLACE FUNCTION fn_hold_counts(p_reservation reservations, p_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(p_reservation.ended_at, p_reservation.expires_at) > p_at OR EXISTS (
+    SELECT FROM consumption_ledger l WHERE l.entry_id = p_reservation.entry_id AND l.overage_quantity + l.excess_quantity > 0)
+$$;
+COMMENT ON FUNCTION fn_hold_counts IS
+'Whether a hold over the limit counts for the grace clock: while it is live, and from then on if it was committed for a use that was over.';
+
+-- database/functions/fn_is_quantity.sql
+CREATE OR REPLACE FUNCTION fn_is_quantity(p_quantity numeric) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+  -- 15 digits and a point. NaN is above every number.
+  SELECT abs(p_quantity) < 1e15 AND scale(p_quantity) <= 6 AND length(abs(p_quantity)::text) <= 16
+$$;
+COMMENT ON FUNCTION fn_is_quantity IS
+'Whether a number, its scale trimmed, is a quantity that answers carry exactly: below 10^15, of at most 15 significant digits and 6 decimals. Null for null.';
 
 -- database/functions/fn_item_assign.sql
 CREATE OR REPLACE FUNCTION fn_item_assign(
@@ -4800,6 +4983,7 @@ BEGIN
     'grace', CASE WHEN p_limit.action = 'grace' THEN jsonb_build_object(
       'quantity_left', fn_millionths(fn_over_permitted(p_limit)),
       'until', fn_rfc3339(p_limit.grace_until)) END,
+    'on_error', p_limit.on_error,
     'bands', CASE WHEN p_suspended THEN jsonb_build_array(fn_band('Infinity', 'block', 'account_suspended')) ELSE fn_bands(p_limit) END);
 END $$;
 COMMENT ON FUNCTION fn_limit_snapshot IS 'One limit kind as a snapshot holds it (database/README.md).';
@@ -4878,7 +5062,9 @@ BEGIN
       v_limit.on_error := v_rule.on_error;
       v_limit.overage_left := CASE WHEN v_rule.overage_cap IS NULL THEN 'Infinity' ELSE greatest(v_rule.overage_cap - v_overage, 0) END;
       IF v_limit.action = 'grace' THEN
-        SELECT g.exceeded_at INTO v_exceeded_at FROM fn_grace_clock(p_account_id, p_resource, v_kind, v_over, p_at) g;
+        IF v_rule.grace_seconds IS NOT NULL THEN
+          v_exceeded_at := fn_grace_clock(p_account_id, p_resource, v_kind, p_states, v_over > 0, p_at);
+        END IF;
         v_limit.grace_seconds := v_rule.grace_seconds;
         v_limit.grace_until := v_exceeded_at + make_interval(secs => v_rule.grace_seconds);
         v_limit.grace_open := CASE WHEN v_rule.grace_seconds IS NULL THEN true
@@ -5071,10 +5257,13 @@ BEGIN
   -- What was refused after all does not use up its key.
   DELETE FROM idempotency_keys k USING unnest(v_items) i
   WHERE i.status = 'invalid' AND k.account_id = i.account_id AND k.idempotency_key = i.idempotency_key AND k.result ->> 'entry_id' = i.entry_id::text;
+  IF FOUND THEN
+    v_items := fn_batch_next(p_namespace, v_items, v_now);
+  END IF;
   RETURN fn_batch_results(v_items, p_entries);
 END $$;
 COMMENT ON FUNCTION fn_meter_batch IS
-'Records up to 1000 uses, each on its own: a bad one does not fail the others. Locks all their resources in order, then takes their keys in order. Gives [{index, status: recorded|duplicate|conflict|invalid, entry, error}].';
+'Records up to 1000 uses, each on its own: a bad one does not fail the others, nor take a key from them. Locks all their resources in order, then takes their keys in order. Gives [{index, status: recorded|duplicate|conflict|invalid, entry, error}].';
 
 -- database/functions/fn_meter_consumption.sql
 CREATE OR REPLACE FUNCTION fn_meter_consumption(
@@ -5086,6 +5275,12 @@ DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
 BEGIN
+  PERFORM fn_require_text(p_idempotency_key, 'idempotency_key');
+  PERFORM fn_require_scope(p_resource_scope);
+  PERFORM fn_require_metadata(p_metadata);
+  IF p_occurred_at < '1970-01-01T00:00:00Z' THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'occurred_at must not be before 1970', 'occurred_at');
+  END IF;
   RETURN fn_meter(v_namespace, p_account_id, p_account_id::text, fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, p_unit_code,
     p_idempotency_key, p_occurred_at, p_metadata, 'meter')) ->> 'entry_id';
 END $$;
@@ -5195,6 +5390,13 @@ $$;
 COMMENT ON FUNCTION fn_moves_stock IS
 'Whether a ledger entry that drew on this limit kind (null: on none) counts as an owned item.';
 
+-- database/functions/fn_multiplied.sql
+CREATE OR REPLACE FUNCTION fn_multiplied(p_granted numeric, p_quantity numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT trim_scale(round(p_granted * p_quantity, 6))
+$$;
+COMMENT ON FUNCTION fn_multiplied IS 'What a plan grants × a subscription''s quantity, half up to 6 decimals; null is unlimited.';
+
 -- database/functions/fn_namespace_json.sql
 CREATE OR REPLACE FUNCTION fn_namespace_json(p_namespace namespaces) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
@@ -5246,7 +5448,7 @@ BEGIN
   PERFORM set_config('mec.notes', concat(current_setting('mec.notes', true), p_note, ','), true);
 END $$;
 COMMENT ON FUNCTION fn_note IS
-'Notes, until the end of the transaction, what the edge must hear of: {account_id, resource, snapshot, holders} for a key whose version moved or whose state is known (the last two may be absent; account: as it was written, if it is not any more), {namespace} for a configuration that did, {revoked_key: SHA-256 in hex}. fn_told tells it.';
+'Notes, until the end of the transaction, what the edge must hear of: {account_id, resource, snapshot, holders} for a key whose version moved or whose state is known (the last two may be absent; account: as it was written, if it is not any more), {namespace} for a configuration that did, {namespace, api_key: SHA-256 in hex} for an API key that was revoked or given another end. fn_told tells it.';
 
 -- database/functions/fn_now.sql
 CREATE OR REPLACE FUNCTION fn_now(p_namespace_id text, p_real timestamptz DEFAULT clock_timestamp()) RETURNS timestamptz
@@ -5305,6 +5507,11 @@ COMMENT ON FUNCTION fn_page_limit IS 'Rows on a page: 20 unless asked for, 1 to 
 CREATE OR REPLACE FUNCTION fn_plan_grant(p_subscription subscriptions, p_at timestamptz, p_now timestamptz, p_replaced entitlements[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+  IF fn_plan_too_large(p_subscription.namespace_id, p_subscription.plan_id, p_subscription.plan_version, p_subscription.quantity) THEN
+    PERFORM fn_fail(400, 'invalid_parameter',
+      format('%s times what plan %s grants is not below 10^15 or has more than 15 digits', fn_number(p_subscription.quantity), to_json(p_subscription.plan_id)),
+      'quantity');
+  END IF;
   WITH replaced AS (
     SELECT r.*, row_number() OVER (
       PARTITION BY r.resource_type_code, r.resource_scope, r.window_type_code ORDER BY r.priority, r.created_at, r.entitlement_id) AS place
@@ -5321,11 +5528,11 @@ BEGIN
     window_type_code, priority, effective_start, effective_end, source_type, plan_id, plan_version, subscription_id, created_at,
     bucket_id, window_anchor, rollover_max_quantity, rollover_percent)
   SELECT g.entitlement_id, p_subscription.account_id, g.resource_type_code, g.resource_scope, g.limit_kind_code,
-    trim_scale(round(g.quantity_allowed * p_subscription.quantity, 6)), g.unit_code,
+    fn_multiplied(g.quantity_allowed, p_subscription.quantity), g.unit_code,
     g.window_type_code, g.priority, p_at, g.effective_end,
     'plan', p_subscription.plan_id, p_subscription.plan_version, p_subscription.subscription_id, p_now,
     r.bucket_id, coalesce(r.window_anchor, CASE WHEN g.window_class = 'anchored' THEN p_subscription.billing_anchor END),
-    trim_scale(round(g.rollover_max_quantity * p_subscription.quantity, 6)),
+    fn_multiplied(g.rollover_max_quantity, p_subscription.quantity),
     -- What was rolled over into the running window stays when the new plan rolls over nothing.
     CASE WHEN g.rollover_max_quantity IS NULL AND g.rollover_percent IS NULL AND r.rollover_limit IS NOT NULL THEN 0 ELSE g.rollover_percent END
   FROM granted g
@@ -5334,7 +5541,7 @@ BEGIN
   WHERE g.effective_end IS NULL OR g.effective_end > p_at;
 END $$;
 COMMENT ON FUNCTION fn_plan_grant IS
-'Grants from p_at on what a subscription''s plan version grants: quantities × the subscription''s, half up to 6 decimals; ended by the plan''s trial and by each duration, both counted from plan_start. Of what it replaces, the cumulative entitlement of the same resource, scope and window type (of several, in draw order, the one in the same place) hands on its bucket and anchor, and so its usage. A billing cycle without one is anchored where the subscription is.';
+'Grants from p_at on what a subscription''s plan version grants: quantities × the subscription''s (fn_multiplied); ended by the plan''s trial and by each duration, both counted from plan_start. Of what it replaces, the cumulative entitlement of the same resource, scope and window type (of several, in draw order, the one in the same place) hands on its bucket and anchor, and so its usage. A billing cycle without one is anchored where the subscription is. ME400 invalid_parameter (quantity): fn_plan_too_large.';
 
 -- database/functions/fn_plan_json.sql
 CREATE OR REPLACE FUNCTION fn_plan_json(p_plan plans, p_version int) RETURNS jsonb
@@ -5364,7 +5571,9 @@ BEGIN
     CONTINUE WHEN v_subscription.plan_id <> p_plan.plan_id OR v_subscription.plan_version >= p_plan.current_version OR v_subscription.end_at <= p_now;
     v_at := fn_subscription_moment(v_subscription, p_when, p_now);
     v_reason := CASE WHEN v_subscription.canceled_at IS NOT NULL THEN 'cancel_pending'
-                     WHEN v_subscription.pending_at IS NOT NULL THEN 'change_pending' END;
+                     WHEN v_subscription.pending_at IS NOT NULL THEN 'change_pending'
+                     WHEN fn_plan_too_large(p_plan.namespace_id, p_plan.plan_id, p_plan.current_version, v_subscription.quantity)
+                     THEN 'quantity_too_large' END;
     v_results := v_results || jsonb_build_object(
       'subscription_id', v_subscription.subscription_id, 'account_id', fn_account_label(v_subscription.account_id),
       'from_version', v_subscription.plan_version, 'to_version', p_plan.current_version,
@@ -5377,7 +5586,7 @@ BEGIN
   RETURN v_results;
 END $$;
 COMMENT ON FUNCTION fn_plan_migrate IS
-'Moves subscriptions of a plan to its current version, and says of each what was done; of a dry run, what would be. What is about to change or to end is skipped. The caller holds their locks (fn_subscriptions_lock), unless it is a dry run.';
+'Moves subscriptions of a plan to its current version, and says of each what was done; of a dry run, what would be. What is about to change or to end, or is of too large a quantity (fn_plan_too_large), is skipped. The caller holds their locks (fn_subscriptions_lock), unless it is a dry run.';
 
 -- database/functions/fn_plan_outdated.sql
 CREATE OR REPLACE FUNCTION fn_plan_outdated(p_plan plans, p_after uuid, p_now timestamptz, p_limit int) RETURNS uuid[]
@@ -5414,6 +5623,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_plan_templates IS 'What a plan version grants, as answers show it.';
 
+-- database/functions/fn_plan_too_large.sql
+CREATE OR REPLACE FUNCTION fn_plan_too_large(p_namespace_id text, p_plan_id text, p_plan_version int, p_quantity numeric) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (
+    SELECT FROM plan_entitlement_templates t
+    CROSS JOIN LATERAL (VALUES (fn_multiplied(t.quantity_allowed, p_quantity)), (fn_multiplied(t.rollover_max_quantity, p_quantity))) m (quantity)
+    WHERE t.namespace_id = p_namespace_id AND t.plan_id = p_plan_id AND t.plan_version = p_plan_version
+      AND NOT fn_is_quantity(m.quantity))
+$$;
+COMMENT ON FUNCTION fn_plan_too_large IS
+'Whether a plan version × a subscription''s quantity grants what is no quantity (fn_is_quantity).';
+
 -- database/functions/fn_provision_plan_entitlements.sql
 CREATE OR REPLACE FUNCTION fn_provision_plan_entitlements(p_account_id uuid, p_plan_id text, p_start timestamptz DEFAULT NULL) RETURNS SETOF entitlements
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -5422,14 +5643,14 @@ DECLARE
   v_subscription_id uuid;
 BEGIN
   -- A new account belongs where its plan is.
-  IF NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account_id) THEN
+  IF p_account_id IS NOT NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account_id) THEN
     INSERT INTO accounts (account_id, namespace_id)
     SELECT p_account_id, p.namespace_id FROM plans p WHERE p.plan_id = p_plan_id
     ORDER BY p.namespace_id <> 'default', p.namespace_id LIMIT 1
     ON CONFLICT DO NOTHING;
   END IF;
   v_namespace := fn_account_namespace(p_account_id);
-  v_subscription_id := fn_subscribe(v_namespace, p_account_id, p_plan_id, p_start, 1, NULL) ->> 'subscription_id';
+  v_subscription_id := fn_subscribe(v_namespace, p_account_id, NULL, p_plan_id, p_start, 1, NULL) #>> '{subscription,subscription_id}';
   RETURN QUERY SELECT e.* FROM entitlements e WHERE e.subscription_id = v_subscription_id;
 END $$;
 COMMENT ON FUNCTION fn_provision_plan_entitlements IS
@@ -5561,7 +5782,25 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_remember IS
-'Keeps a result under its idempotency key, before anything else is written; true. ME409 idempotency_conflict. (This and the other writers of a use give a value to be assigned: PERFORM would run a query around each call.)';
+'Keeps a result under its idempotency key, before anything else is written, or, where only then it is known, last of all; true. ME409 idempotency_conflict. (This and the other writers of a use give a value to be assigned: PERFORM would run a query around each call.)';
+
+-- database/functions/fn_remember_grants.sql
+CREATE OR REPLACE FUNCTION fn_remember_grants(
+  p_account_id uuid, p_key text, p_operation text, p_hash bytea, p_answer jsonb, p_now timestamptz
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_kept jsonb := p_answer #- '{subscription,account_id}' || jsonb_build_object('entitlements', (
+    SELECT coalesce(jsonb_agg(e.value - '{account_id,metadata}'::text[] ORDER BY e.ordinality), '[]')
+    FROM jsonb_array_elements(p_answer -> 'entitlements') WITH ORDINALITY e));
+BEGIN
+  IF p_key IS NOT NULL THEN
+    PERFORM fn_remember(p_account_id, p_key, p_operation, p_hash, v_kept, p_now);
+  END IF;
+  RETURN p_answer || '{"duplicate":false}';
+END $$;
+COMMENT ON FUNCTION fn_remember_grants IS
+'Keeps the answer of a command that grants, {entitlements} with or without subscription, under its key, if it has one, but for the personal strings in it; gives the answer. Last of all, when the answer is known: if another command took the key meanwhile, ME409 idempotency_conflict undoes the whole statement.';
 
 -- database/functions/fn_replay.sql
 CREATE OR REPLACE FUNCTION fn_replay(p_account_id uuid, p_key text, p_operation text, p_hash bytea) RETURNS jsonb
@@ -5582,6 +5821,35 @@ END $$;
 COMMENT ON FUNCTION fn_replay IS
 'The result kept under an idempotency key, null if the key is new. Before any rule. ME409 idempotency_conflict: it was used for another operation or request.';
 
+-- database/functions/fn_replay_grants.sql
+CREATE OR REPLACE FUNCTION fn_replay_grants(
+  p_account_id uuid, p_account text, p_key text, p_operation text, p_hash bytea, p_now timestamptz
+) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_answer jsonb := fn_replay(p_account_id, p_key, p_operation, p_hash);
+  v_account jsonb := jsonb_build_object('account_id', p_account);
+BEGIN
+  IF v_answer IS NULL THEN
+    RETURN NULL;
+  END IF;
+  -- Earlier versions kept an id only: it stands for what is there now.
+  IF NOT v_answer ? 'entitlements' THEN
+    v_answer := coalesce(fn_subscription_answer((v_answer ->> 'subscription_id')::uuid, p_account, p_now), (
+      SELECT jsonb_build_object('entitlements', jsonb_build_array(fn_entitlement_json(e, p_account, p_now)))
+      FROM entitlements e WHERE e.entitlement_id = (v_answer ->> 'entitlement_id')::uuid));
+  END IF;
+  IF v_answer ? 'subscription' THEN
+    v_answer := jsonb_set(v_answer, '{subscription}', (v_answer -> 'subscription') || v_account);
+  END IF;
+  RETURN v_answer || jsonb_build_object('duplicate', true, 'entitlements', (
+    SELECT coalesce(jsonb_agg(k.value || v_account || jsonb_build_object('metadata', coalesce(e.metadata, '{}')) ORDER BY k.ordinality), '[]')
+    FROM jsonb_array_elements(v_answer -> 'entitlements') WITH ORDINALITY k
+    LEFT JOIN entitlements e ON e.entitlement_id = (k.value ->> 'entitlement_id')::uuid));
+END $$;
+COMMENT ON FUNCTION fn_replay_grants IS
+'The answer that fn_remember_grants kept, null without a key or with a new one; personal strings as they are now: p_account, the account as the caller writes it, and the metadata of the entitlements. ME409 idempotency_conflict.';
+
 -- database/functions/fn_request_hash.sql
 CREATE OR REPLACE FUNCTION fn_request_hash(VARIADIC p_parts text[]) RETURNS bytea
 LANGUAGE sql STABLE AS $$
@@ -5589,6 +5857,17 @@ LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION fn_request_hash IS
 'SHA-256 of what makes two requests the same for idempotency. Quantities come trimmed, times as fn_rfc3339.';
+
+-- database/functions/fn_require_metadata.sql
+CREATE OR REPLACE FUNCTION fn_require_metadata(p_metadata jsonb) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF jsonb_typeof(p_metadata) NOT IN ('object', 'null') OR octet_length(p_metadata::text) > 4096 THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'metadata must be an object of at most 4 KiB as JSON text', 'metadata');
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_require_metadata IS
+'ME400 invalid_parameter (metadata) for what SQL users write and HTTP would not have taken. Measured as Postgres writes it, with spaces, which HTTP''s 4 KiB are without.';
 
 -- database/functions/fn_require_rollover.sql
 CREATE OR REPLACE FUNCTION fn_require_rollover(p_window_class text, p_max_quantity numeric, p_percent numeric) RETURNS void
@@ -5605,6 +5884,29 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION fn_require_rollover IS
 'ME400 invalid_parameter (rollover_percent, rollover_max_quantity) where rollover is given to what has no window that follows on another.';
+
+-- database/functions/fn_require_scope.sql
+CREATE OR REPLACE FUNCTION fn_require_scope(p_scope text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF p_scope IS NOT NULL THEN
+    PERFORM fn_require_text(p_scope, 'scope');
+    IF '/' || p_scope || '/' LIKE '%//%' THEN
+      PERFORM fn_fail(400, 'invalid_parameter', 'scope must be a path of non-empty segments between slashes', 'scope');
+    END IF;
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_require_scope IS 'ME400 invalid_parameter (scope) for what SQL users write and HTTP would not have taken as a scope.';
+
+-- database/functions/fn_require_text.sql
+CREATE OR REPLACE FUNCTION fn_require_text(p_text text, p_param text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF coalesce(length(p_text), 0) NOT BETWEEN 1 AND 255 OR p_text ~ '[\u0001-\u001f\u007f-\u009f]' THEN
+    PERFORM fn_fail(400, 'invalid_parameter', format('%s must have 1 to 255 characters, none of them a control character', p_param), p_param);
+  END IF;
+END $$;
+COMMENT ON FUNCTION fn_require_text IS 'ME400 invalid_parameter for what SQL users write and HTTP would not have taken as a name or key.';
 
 -- database/functions/fn_require_timezone.sql
 CREATE OR REPLACE FUNCTION fn_require_timezone(p_timezone text) RETURNS text
@@ -5671,10 +5973,9 @@ BEGIN
     v_item := fn_usage_item(v_namespace, fn_resource_type(v_namespace.namespace_id, p_reservation.resource_type_code),
       p_reservation.account_id, p_reservation.resource_scope, v_quantity, NULL, p_reservation.idempotency_key, NULL, p_metadata, 'consume');
     PERFORM fn_fail_with(v_item.error);
-    -- In the windows that it held: when one of them is over, at its last instant.
-    v_at := least(v_now, (
-      SELECT min(a.window_end) FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id
-    ) - interval '1 millisecond');
+    -- In the windows that it held: when one of them is over, at its last instant; when a test clock was set back, at the first.
+    SELECT greatest(least(v_now, min(a.window_end) - interval '1 millisecond'), max(a.window_start)) INTO v_at
+    FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id AND a.held_until = 'infinity';
   END IF;
   SELECT a.timezone INTO v_timezone FROM accounts a WHERE a.account_id = p_reservation.account_id;
   v_states := fn_entitlement_states(p_reservation.account_id, p_reservation.resource_type_code, p_reservation.resource_scope,
@@ -5869,6 +6170,8 @@ DECLARE
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
   v_result jsonb;
 BEGIN
+  PERFORM fn_require_text(p_idempotency_key, 'idempotency_key');
+  PERFORM fn_require_scope(p_resource_scope);
   v_result := fn_reservation_create(v_namespace, p_account_id, p_account_id::text,
     fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, NULL, p_idempotency_key, NULL, NULL, 'consume'), p_ttl_seconds);
   RETURN QUERY SELECT
@@ -6160,8 +6463,8 @@ BEGIN
     WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND a.bucket_id = p_state.bucket_id
       AND a.window_end <= p_state.window_start AND a.window_end > p_state.window_start - (p_state.window_start - v_previous_start) / 2
       AND CASE WHEN p_as_of
-        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at)
-        ELSE r.ended_at IS NULL AND r.expires_at > p_now END), 0);
+        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at) AND p_at >= a.held_from AND p_at < a.held_until
+        ELSE r.ended_at IS NULL AND r.expires_at > p_now AND a.held_until = 'infinity' END), 0);
   RETURN least(v_terms.rollover_limit, trunc(greatest(v_terms.limit_quantity - v_used, 0) * v_terms.rollover_percent / 100, 6));
 END $$;
 COMMENT ON FUNCTION fn_rollover IS
@@ -6327,7 +6630,7 @@ BEGIN
     'as_of', fn_rfc3339(p_at),
     'valid_until', fn_rfc3339(least(v_narrows, v_start_at)),
     'improves_at', fn_rfc3339(least(v_widens, v_start_at)),
-    'on_error', coalesce((p_limits)[1].on_error, 'deny'), 'suspended', p_suspended,
+    'suspended', p_suspended,
     'kinds', v_kinds,
     'absent', v_absent);
 END $$;
@@ -6420,6 +6723,7 @@ BEGIN
   FOR v_held IN
     SELECT a.bucket_id, a.window_end, sum(a.included_quantity + a.overage_quantity) AS quantity, sum(a.overage_quantity) AS overage
     FROM fn_live_holds(p_account_id, p_resource, p_now, p_at, p_as_of) r JOIN reservation_allocations a USING (reservation_id)
+    WHERE CASE WHEN p_as_of THEN p_at >= a.held_from AND p_at < a.held_until ELSE a.held_until = 'infinity' END
     GROUP BY a.bucket_id, a.window_end
   LOOP
     FOR i IN 1 .. cardinality(p_states) LOOP
@@ -6515,7 +6819,8 @@ BEGIN
     SELECT 'concurrency', l.resource_scope, sum(l.units)::numeric, false
     FROM concurrency_leases l
     WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource
-      AND l.ended_at IS NULL AND l.expires_at > p_at AND l.acquired_at <= p_at
+      -- As they stand, also those of before a test clock was set back.
+      AND l.ended_at IS NULL AND l.expires_at > p_at AND (l.acquired_at <= p_at OR NOT p_as_of)
     GROUP BY l.resource_scope;
     IF p_as_of THEN
       RETURN QUERY
@@ -6564,14 +6869,14 @@ COMMENT ON FUNCTION fn_store_details IS
 
 -- database/functions/fn_subscribe.sql
 CREATE OR REPLACE FUNCTION fn_subscribe(
-  p_namespace namespaces, p_account_id uuid, p_plan_id text, p_start timestamptz, p_quantity numeric, p_idempotency_key text
+  p_namespace namespaces, p_account_id uuid, p_account text, p_plan_id text, p_start timestamptz, p_quantity numeric, p_idempotency_key text
 ) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_plan plans;
   v_templates plan_entitlement_templates[];
   v_now timestamptz;
-  v_result jsonb;
+  v_answer jsonb;
   v_subscription subscriptions;
   v_start timestamptz;
   v_end timestamptz;
@@ -6591,31 +6896,26 @@ BEGIN
     PERFORM FROM accounts a WHERE a.account_id = p_account_id FOR UPDATE;
   END IF;
   v_now := fn_now(p_namespace.namespace_id);
-  IF p_idempotency_key IS NOT NULL THEN
-    v_result := fn_replay(p_account_id, p_idempotency_key, 'subscribe', v_hash);
-    IF v_result IS NOT NULL THEN
-      RETURN v_result || jsonb_build_object('duplicate', true);
-    END IF;
+  v_answer := fn_replay_grants(p_account_id, p_account, p_idempotency_key, 'subscribe', v_hash, v_now);
+  IF v_answer IS NOT NULL THEN
+    RETURN v_answer;
   END IF;
   IF v_plan.status <> 'active' THEN
     PERFORM fn_fail(409, 'plan_not_active', format('plan %s is %s: it takes no new subscriptions', to_json(p_plan_id), v_plan.status), 'plan_id');
-  END IF;
-  v_result := jsonb_build_object('subscription_id', fn_uuid7());
-  IF p_idempotency_key IS NOT NULL THEN
-    PERFORM fn_remember(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_result, v_now);
   END IF;
   v_start := date_trunc('milliseconds', coalesce(p_start, v_now));
   v_end := CASE WHEN v_plan.is_trial THEN v_start + make_interval(days => v_plan.trial_days) END;
   INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor,
     created_at, plan_start, trial_end)
-  VALUES ((v_result ->> 'subscription_id')::uuid, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity,
+  VALUES (fn_uuid7(), v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity,
     v_start, v_end, v_start, v_now, v_start, v_end)
   RETURNING * INTO v_subscription;
   PERFORM fn_plan_grant(v_subscription, v_start, v_now, '{}');
-  RETURN v_result || jsonb_build_object('duplicate', false);
+  v_answer := fn_subscription_answer(v_subscription.subscription_id, p_account, v_now);
+  RETURN fn_remember_grants(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_answer, v_now);
 END $$;
 COMMENT ON FUNCTION fn_subscribe IS
-'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. What it grants: fn_plan_grant; a trial ends after its trial_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';
+'Subscribes an account to a plan''s current version: {subscription, entitlements, duplicate}. p_account: the account as the caller writes it. What it grants: fn_plan_grant; a trial ends after its trial_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict, ME400 invalid_parameter (quantity).';
 
 -- database/functions/fn_subscription_answer.sql
 CREATE OR REPLACE FUNCTION fn_subscription_answer(p_subscription_id uuid, p_account text, p_now timestamptz) RETURNS jsonb
@@ -6659,47 +6959,29 @@ COMMENT ON FUNCTION fn_subscription_at IS 'A subscription as it stands at an ins
 
 -- database/functions/fn_subscription_change.sql
 CREATE OR REPLACE FUNCTION fn_subscription_change(
-  p_namespace namespaces, p_account_id uuid, p_subscription_id uuid, p_operation text, p_plan_id text, p_quantity numeric, p_when text, p_idempotency_key text
-) RETURNS jsonb
+  p_namespace namespaces, p_subscription_id uuid, p_operation text, p_plan_id text, p_quantity numeric, p_when text, p_now timestamptz
+) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_subscription subscriptions;
   v_plan plans;
-  v_now timestamptz;
   v_at timestamptz;
   v_version int;
-  v_result jsonb := jsonb_build_object('subscription_id', p_subscription_id);
-  v_hash bytea := fn_request_hash(p_subscription_id::text, p_plan_id, trim_scale(p_quantity)::text, p_when);
 BEGIN
-  IF NOT EXISTS (
-    SELECT FROM subscriptions s
-    WHERE s.subscription_id = p_subscription_id AND s.account_id = p_account_id AND s.namespace_id = p_namespace.namespace_id
-  ) THEN
-    PERFORM fn_fail(404, 'not_found', 'the account has no such subscription', 'subscription_id');
-  END IF;
-  PERFORM fn_subscriptions_lock(ARRAY[p_subscription_id], p_plan_id);
-  v_now := fn_now(p_namespace.namespace_id);
-  IF p_idempotency_key IS NOT NULL THEN
-    IF fn_replay(p_account_id, p_idempotency_key, p_operation, v_hash) IS NOT NULL THEN
-      RETURN v_result || '{"duplicate":true}';
-    END IF;
-    PERFORM fn_remember(p_account_id, p_idempotency_key, p_operation, v_hash, v_result, v_now);
-  END IF;
-  SELECT (fn_subscription_at(s, v_now)).* INTO v_subscription FROM subscriptions s WHERE s.subscription_id = p_subscription_id;
-  v_at := fn_subscription_moment(v_subscription, p_when, v_now);
-  v_result := v_result || '{"duplicate":false}';
+  SELECT (fn_subscription_at(s, p_now)).* INTO v_subscription FROM subscriptions s WHERE s.subscription_id = p_subscription_id;
+  v_at := fn_subscription_moment(v_subscription, p_when, p_now);
   IF p_operation = 'cancel' THEN
     IF p_when = 'now' THEN
-      v_at := v_now;
+      v_at := p_now;
     END IF;
-    IF v_subscription.end_at <= v_now OR (v_subscription.canceled_at IS NOT NULL AND v_subscription.end_at <= v_at) THEN
-      RETURN v_result;
+    IF v_subscription.end_at <= p_now OR (v_subscription.canceled_at IS NOT NULL AND v_subscription.end_at <= v_at) THEN
+      RETURN;
     END IF;
-    PERFORM fn_subscription_switch(v_subscription, NULL, NULL, NULL, v_at, v_now);
-    RETURN v_result;
+    PERFORM fn_subscription_switch(v_subscription, NULL, NULL, NULL, v_at, p_now);
+    RETURN;
   END IF;
 
-  IF v_subscription.end_at <= v_now THEN
+  IF v_subscription.end_at <= p_now THEN
     PERFORM fn_fail(409, 'subscription_ended', 'the subscription has ended: what follows is a new one', 'subscription_id');
   END IF;
   SELECT p.* INTO v_plan FROM plans p
@@ -6716,7 +6998,7 @@ BEGIN
     END IF;
     v_version := v_plan.current_version;
     IF v_version = v_subscription.plan_version THEN
-      RETURN v_result;
+      RETURN;
     END IF;
   ELSIF v_plan.plan_id = v_subscription.plan_id THEN
     -- Who is on a plan stays on its version, and may go on with it whatever has become of it.
@@ -6726,27 +7008,43 @@ BEGIN
   ELSE
     v_version := v_plan.current_version;
   END IF;
-  PERFORM fn_subscription_switch(v_subscription, v_plan, v_version, coalesce(p_quantity, v_subscription.quantity), v_at, v_now);
-  RETURN v_result;
+  PERFORM fn_subscription_switch(v_subscription, v_plan, v_version, coalesce(p_quantity, v_subscription.quantity), v_at, p_now);
 END $$;
 COMMENT ON FUNCTION fn_subscription_change IS
-'Changes a subscription''s plan or quantity, cancels it or moves it to its plan''s newest version (p_operation: change, cancel, migrate), now or at the period''s end: {subscription_id, duplicate}. A change or cancel replaces whatever was pending, a pending cancel too; to the plan it is on a subscription keeps its version. Canceling what has ended, or is to end by then, changes nothing. Locks the subscription, then its resources. ME404 not_found, ME409 subscription_ended, plan_not_active, change_pending, idempotency_conflict.';
+'Changes a subscription''s plan or quantity, cancels it or moves it to its plan''s newest version (p_operation: change, cancel, migrate), now or at the period''s end. A change or cancel replaces whatever was pending, a pending cancel too; to the plan it is on a subscription keeps its version. Canceling what has ended, or is to end by then, changes nothing. The caller holds its locks (fn_subscriptions_lock). ME404 not_found, ME409 subscription_ended, plan_not_active, change_pending, ME400 invalid_parameter (quantity).';
 
 -- database/functions/fn_subscription_command.sql
 CREATE OR REPLACE FUNCTION fn_subscription_command(p_credential jsonb, p_request jsonb, p_command text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
-  v_result jsonb;
+  v_account_id uuid := fn_account_uuid(v_namespace, p_request ->> 'account_id');
+  v_subscription_id uuid := p_request ->> 'subscription_id';
+  v_quantity numeric := p_request ->> 'quantity';
+  v_when text := coalesce(p_request ->> 'when', 'now');
+  v_key text := p_request ->> 'idempotency_key';
+  v_hash bytea := fn_request_hash(v_subscription_id::text, p_request ->> 'plan_id', trim_scale(v_quantity)::text, v_when);
+  v_now timestamptz;
+  v_answer jsonb;
 BEGIN
-  v_result := fn_subscription_change(v_namespace, fn_account_uuid(v_namespace, p_request ->> 'account_id'),
-    (p_request ->> 'subscription_id')::uuid, p_command, p_request ->> 'plan_id', (p_request ->> 'quantity')::numeric,
-    coalesce(p_request ->> 'when', 'now'), p_request ->> 'idempotency_key');
-  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
-    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  IF NOT EXISTS (
+    SELECT FROM subscriptions s
+    WHERE s.subscription_id = v_subscription_id AND s.account_id = v_account_id AND s.namespace_id = v_namespace.namespace_id
+  ) THEN
+    PERFORM fn_fail(404, 'not_found', 'the account has no such subscription', 'subscription_id');
+  END IF;
+  PERFORM fn_subscriptions_lock(ARRAY[v_subscription_id], p_request ->> 'plan_id');
+  v_now := fn_now(v_namespace.namespace_id);
+  v_answer := fn_replay_grants(v_account_id, p_request ->> 'account_id', v_key, p_command, v_hash, v_now);
+  IF v_answer IS NOT NULL THEN
+    RETURN v_answer;
+  END IF;
+  PERFORM fn_subscription_change(v_namespace, v_subscription_id, p_command, p_request ->> 'plan_id', v_quantity, v_when, v_now);
+  v_answer := fn_subscription_answer(v_subscription_id, p_request ->> 'account_id', v_now);
+  RETURN fn_remember_grants(v_account_id, v_key, p_command, v_hash, v_answer, v_now);
 END $$;
 COMMENT ON FUNCTION fn_subscription_command IS
-'What change, cancel and migrate of a subscription have in common as requests: {subscription, entitlements, duplicate}. p_command: as fn_subscription_change has it (p_operation); plan_id and quantity are a change''s.';
+'What change, cancel and migrate of a subscription have in common as requests: {subscription, entitlements, duplicate}. p_command: as fn_subscription_change has it (p_operation); plan_id and quantity are a change''s. Locks the subscription, then its resources. ME404 not_found, ME409 idempotency_conflict.';
 
 -- database/functions/fn_subscription_json.sql
 CREATE OR REPLACE FUNCTION fn_subscription_json(p_subscription subscriptions, p_account text, p_now timestamptz) RETURNS jsonb
@@ -6913,6 +7211,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_over boolean;
   v_ends_at timestamptz;
+  v_running boolean;
+  v_exceeded_at timestamptz;
 BEGIN
   PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_resource));
   IF NOT p_over THEN
@@ -6923,28 +7223,31 @@ BEGIN
     RETURN true;
   END IF;
   SELECT coalesce(bool_or(greatest(s.used, 0) + s.held > s.quantity_limit), false),
-         nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity')
-  INTO v_over, v_ends_at
+         nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity'),
+         coalesce(bool_and(p_now >= s.window_start AND p_now < s.window_end) FILTER (WHERE s.rolling_since IS NULL), true)
+  INTO v_over, v_ends_at, v_running
   FROM unnest(p_states) s WHERE s.limit_kind_code = p_kind;
-  -- The entry that crosses the limit starts the clock. A clock of windows runs to the end that it was given; any other
-  -- one stands only as long as the use did not fall back under the limit.
+  IF v_over AND v_running THEN
+    v_exceeded_at := coalesce(
+      fn_grace_clock(p_account_id, p_resource, p_kind, p_states, p_was_over OR v_ends_at IS NOT NULL, p_now),
+      CASE WHEN v_ends_at IS NULL THEN p_now END);
+  END IF;
+  -- What crosses the limit starts the clock, if it counts in the windows of now. A clock of windows keeps the end that it
+  -- was given, and stands when that has come; any other one only until the use falls back under the limit.
   UPDATE resource_state s SET
     key_version = s.key_version + 1,
     last_fencing_token = s.last_fencing_token + p_granted,
     chain_seq = coalesce(p_head.chain_seq, s.chain_seq),
     chain_hash = coalesce(p_head.chain_hash, s.chain_hash),
     cumulative_exceeded_at = CASE
-      WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_exceeded_at
-      WHEN v_over THEN coalesce(CASE WHEN p_was_over AND s.cumulative_grace_end IS NULL THEN s.cumulative_exceeded_at END, p_now) END,
+      WHEN p_kind <> 'cumulative' THEN s.cumulative_exceeded_at
+      WHEN v_exceeded_at IS NOT NULL THEN v_exceeded_at
+      WHEN v_over OR NOT v_running OR s.cumulative_grace_end IS NOT NULL THEN s.cumulative_exceeded_at END,
     cumulative_grace_end = CASE
-      WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_grace_end
-      WHEN v_over AND NOT (p_was_over AND s.cumulative_grace_end IS NULL AND s.cumulative_exceeded_at IS NOT NULL) THEN v_ends_at END,
-    inventory_exceeded_at = CASE
-      WHEN p_kind <> 'inventory' THEN s.inventory_exceeded_at
-      WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.inventory_exceeded_at END, p_now) END,
-    concurrency_exceeded_at = CASE
-      WHEN p_kind <> 'concurrency' THEN s.concurrency_exceeded_at
-      WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.concurrency_exceeded_at END, p_now) END
+      WHEN p_kind <> 'cumulative' OR v_exceeded_at IS NULL OR v_exceeded_at = s.cumulative_exceeded_at THEN s.cumulative_grace_end
+      ELSE v_ends_at END,
+    inventory_exceeded_at = CASE WHEN p_kind = 'inventory' THEN v_exceeded_at ELSE s.inventory_exceeded_at END,
+    concurrency_exceeded_at = CASE WHEN p_kind = 'concurrency' THEN v_exceeded_at ELSE s.concurrency_exceeded_at END
   WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
   RETURN true;
 END $$;
@@ -6995,11 +7298,10 @@ BEGIN
       RETURN v_item;
     END IF;
   END IF;
-  -- Also in the unit of the resource: NaN is above every number.
-  IF v_item.quantity IS NULL OR v_item.quantity = 0 OR abs(v_item.quantity) >= 1e15 OR scale(v_item.quantity) > 6
-    OR (p_operation = 'consume' AND v_item.quantity < 0) THEN
+  IF fn_is_quantity(v_item.quantity) IS NOT TRUE OR v_item.quantity = 0 OR (p_operation = 'consume' AND v_item.quantity < 0)
+    OR (v_item.original_unit_code <> v_item.unit_code AND NOT fn_is_quantity(v_item.original_quantity)) THEN
     v_item.error := fn_error(400, 'invalid_parameter',
-      format('quantity must be %s 0, below 10^15 and have at most 6 decimals, also in %s, the unit of the resource',
+      format('quantity must be %s 0, below 10^15 and have at most 15 significant digits and 6 decimals, also in %s, the unit of the resource',
         CASE p_operation WHEN 'consume' THEN 'above' ELSE 'other than' END, p_type.unit_code), 'quantity');
     RETURN v_item;
   END IF;
@@ -7454,7 +7756,7 @@ BEGIN
   RETURN NOT EXISTS (
     SELECT FROM reservations r JOIN reservation_allocations a USING (reservation_id)
     WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at > p_now
-      AND a.bucket_id = p_bucket_id AND a.window_end = p_window_end
+      AND a.bucket_id = p_bucket_id AND a.window_end = p_window_end AND a.held_until = 'infinity'
   );
 END $$;
 COMMENT ON FUNCTION fn_window_closed IS
@@ -7471,7 +7773,7 @@ DECLARE
 BEGIN
   -- A hold lasts a day at most. What a commit records is dated within the window, whenever it was made.
   RETURN greatest(v_closes_at, (
-    SELECT max(coalesce(l.recorded_at, r.ended_at, r.expires_at))
+    SELECT max(least(a.held_until, coalesce(l.recorded_at, r.ended_at, r.expires_at)))
     FROM reservations r JOIN reservation_allocations a USING (reservation_id) LEFT JOIN consumption_ledger l USING (entry_id)
     WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
       AND r.reserved_at > v_closes_at - interval '24 hours' AND r.reserved_at <= v_ends_at
@@ -7511,6 +7813,7 @@ CREATE OR REPLACE FUNCTION fn_window_next(
 DECLARE
   v_previous_end timestamptz;
   v_following timestamptz;
+  v_next_start timestamptz;
 BEGIN
   SELECT b.window_start, b.window_end INTO window_start, window_end
   FROM fn_window_bounds(p_class, p_period, p_anchor, p_timezone, p_at) b;
@@ -7532,9 +7835,17 @@ BEGIN
     END IF;
     window_start := v_previous_end;
   END IF;
+  -- What is told late may fall before one that was begun in the timezone of before.
+  SELECT min(w.window_start) INTO v_next_start
+  FROM entitlement_windows w
+  JOIN entitlements e ON e.account_id = w.account_id AND e.resource_type_code = w.resource_type_code AND e.bucket_id = w.bucket_id
+  WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
+    AND w.window_start > p_at AND w.window_start < fn_window_next.window_end
+    AND e.window_class = p_class AND e.window_period = p_period;
+  window_end := least(window_end, v_next_start);
 END $$;
 COMMENT ON FUNCTION fn_window_next IS
-'The bounds of a window that has no row yet and holds p_at: those of fn_window_bounds, unless a window begun under another timezone reaches into it; then it starts where that one ended.';
+'The bounds of a window that has no row yet and holds p_at: those of fn_window_bounds, unless a window begun under another timezone reaches into it: then it starts where that one ended, or ends where that one starts.';
 
 -- database/functions/fn_window_now.sql
 CREATE OR REPLACE FUNCTION fn_window_now(
@@ -7707,16 +8018,16 @@ CREATE OR REPLACE TRIGGER accounts_changed AFTER UPDATE ON accounts
 REFERENCING OLD TABLE AS changing NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fn_account_changed();
 
 -- database/triggers/api_keys.sql
-CREATE OR REPLACE FUNCTION fn_key_revoked() RETURNS trigger
+CREATE OR REPLACE FUNCTION fn_key_changed() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM fn_note(jsonb_build_object('namespace', NEW.namespace_id, 'revoked_key', encode(NEW.key_hash, 'hex')));
+  PERFORM fn_note(jsonb_build_object('namespace', NEW.namespace_id, 'api_key', encode(NEW.key_hash, 'hex')));
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION fn_key_revoked IS 'The edge need not ask about a revoked key any more.';
+COMMENT ON FUNCTION fn_key_changed IS 'The edge need not find out by itself that a key works no more, or not for as long.';
 
-CREATE OR REPLACE TRIGGER api_keys_revoked AFTER UPDATE OF revoked_at ON api_keys
-FOR EACH ROW WHEN (NEW.revoked_at IS NOT NULL) EXECUTE FUNCTION fn_key_revoked();
+CREATE OR REPLACE TRIGGER api_keys_changed AFTER UPDATE OF revoked_at, expires_at ON api_keys
+FOR EACH ROW EXECUTE FUNCTION fn_key_changed();
 
 -- database/triggers/append_only.sql
 CREATE OR REPLACE FUNCTION fn_refuse_change() RETURNS trigger
@@ -7774,7 +8085,7 @@ FOR EACH ROW EXECUTE FUNCTION fn_audit('plan_template', '{template_id}');
 CREATE OR REPLACE TRIGGER subscriptions_audit AFTER INSERT OR UPDATE OR DELETE ON subscriptions
 FOR EACH ROW EXECUTE FUNCTION fn_audit('subscription', '{subscription_id}');
 CREATE OR REPLACE TRIGGER entitlements_audit AFTER INSERT OR UPDATE OR DELETE ON entitlements
-FOR EACH ROW EXECUTE FUNCTION fn_audit('entitlement', '{entitlement_id}', '{metadata}');
+FOR EACH ROW EXECUTE FUNCTION fn_audit('entitlement', '{entitlement_id}', '{metadata,revoke_reason}');
 CREATE OR REPLACE TRIGGER control_rules_audit AFTER INSERT OR UPDATE OR DELETE ON control_rules
 FOR EACH ROW EXECUTE FUNCTION fn_audit('rule', '{rule_id}');
 CREATE OR REPLACE TRIGGER api_keys_audit AFTER INSERT OR UPDATE OR DELETE ON api_keys
@@ -8091,10 +8402,24 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO mec_worker', v_function);
   END LOOP;
 END $$;
--- A queue on one hot row must time out before the connections run out.
-ALTER ROLE mec_worker SET lock_timeout = '1s';
-ALTER ROLE mec_worker SET statement_timeout = '4s';
--- Every command is one small statement: compiling it would cost more than it saves.
-ALTER ROLE mec_worker SET jit = off;
+DO $$
+DECLARE
+  v_settings CONSTANT text[] := ARRAY[
+    -- A queue on one hot row must time out before the connections run out.
+    'lock_timeout=1s', 'statement_timeout=4s',
+    -- Every command is one small statement: compiling it would cost more than it saves.
+    'jit=off'];
+  v_setting text;
+BEGIN
+  -- Only what differs: a role is of all databases, and two that are migrated at once must not both write it.
+  FOREACH v_setting IN ARRAY v_settings LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+      WHERE r.rolname = 'mec_worker' AND s.setdatabase = 0 AND v_setting = ANY (s.setconfig)
+    ) THEN
+      EXECUTE format('ALTER ROLE mec_worker SET %I = %L', split_part(v_setting, '=', 1), split_part(v_setting, '=', 2));
+    END IF;
+  END LOOP;
+END $$;
 GRANT USAGE ON SCHEMA public TO mec_worker;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO mec_worker;

@@ -29,7 +29,7 @@ function build(bindings: object) {
     budgetMs: env.POSTGRES_BUDGET_MS,
   })
   const nowMs = () => Date.now()
-  const memory = createMemory(nowMs, env.STALE_IF_ERROR_MS)
+  const memory = createMemory(env.POSTGRES_BUDGET_MS)
   const redis = redisTierOf(env, nowMs)
   const propagate = createPropagate(memory, redis)
   const { LEDGER_SIGNING_KEY: signingKey } = env

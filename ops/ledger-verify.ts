@@ -27,6 +27,7 @@ async function run(): Promise<void> {
   if (heads.length > 0 && signers.length === 0) throw new Refusal('--heads needs LEDGER_SIGNING_KEY')
   const client = await connected(connectionString)
   try {
+    if (namespace !== undefined) await assertNamespace(client, namespace)
     const broken = [
       ...(await verifyEntries(client, namespace ?? null)),
       ...(await verifySignatures(client, namespace ?? null, heads, signers)),
@@ -37,6 +38,12 @@ async function run(): Promise<void> {
   } finally {
     await client.end()
   }
+}
+
+/** Of a namespace that is none, nothing is broken: a misspelt name must not pass for a whole chain. @throws Refusal */
+async function assertNamespace(client: pg.Client, namespace: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM namespaces WHERE namespace_id = $1', [namespace])
+  if (rowCount === 0) throw new Refusal(`--namespace ${namespace}: there is no such namespace`)
 }
 
 async function verifyEntries(client: pg.Client, namespace: string | null): Promise<Fault[]> {

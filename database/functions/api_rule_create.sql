@@ -6,7 +6,9 @@ DECLARE
   v_account_id uuid;
   v_key text := p_request ->> 'idempotency_key';
   v_key_owner uuid;
-  v_hash bytea := fn_request_hash((p_request - 'idempotency_key')::text);
+  -- What is left out is what it is by default.
+  v_hash bytea := fn_request_hash((jsonb_strip_nulls(p_request - 'idempotency_key')
+    - CASE WHEN p_request ->> 'on_error' = 'deny' THEN 'on_error' ELSE '' END)::text);
   v_result jsonb;
   v_rule control_rules;
 BEGIN

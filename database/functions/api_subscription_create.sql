@@ -2,11 +2,9 @@ CREATE OR REPLACE FUNCTION api_subscription_create(p_credential jsonb, p_request
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_namespace namespaces := fn_authorize(p_credential, '{admin}', p_request ->> 'account_id');
-  v_result jsonb;
 BEGIN
-  v_result := fn_subscribe(v_namespace, fn_account_ensure(v_namespace, p_request ->> 'account_id'), p_request ->> 'plan_id',
-    (p_request ->> 'start_at')::timestamptz, coalesce((p_request ->> 'quantity')::numeric, 1), p_request ->> 'idempotency_key');
-  RETURN fn_subscription_answer((v_result ->> 'subscription_id')::uuid, p_request ->> 'account_id', fn_now(v_namespace.namespace_id))
-    || jsonb_build_object('duplicate', v_result -> 'duplicate');
+  RETURN fn_subscribe(v_namespace, fn_account_ensure(v_namespace, p_request ->> 'account_id'), p_request ->> 'account_id',
+    p_request ->> 'plan_id', (p_request ->> 'start_at')::timestamptz, coalesce((p_request ->> 'quantity')::numeric, 1),
+    p_request ->> 'idempotency_key');
 END $$;
 COMMENT ON FUNCTION api_subscription_create IS 'POST /v1/accounts/{account_id}/subscriptions.';

@@ -27,7 +27,8 @@ BEGIN
     SELECT e.entry_id FROM inventory_items e
     WHERE e.account_id = p_account_id AND (e.item <> 'erased:' || e.entry_id OR e.metadata <> '{}') LIMIT p_most);
   GET DIAGNOSTICS v_items = ROW_COUNT;
-  UPDATE entitlements e SET metadata = '{}' WHERE e.account_id = p_account_id AND e.metadata <> '{}';
+  UPDATE entitlements e SET metadata = '{}', revoke_reason = NULL
+  WHERE e.account_id = p_account_id AND (e.metadata <> '{}' OR e.revoke_reason IS NOT NULL);
   GET DIAGNOSTICS v_grants = ROW_COUNT;
   v_found := v_found AND (v_details + v_leases + v_items + v_grants > 0 OR num_nonnulls(v_account.external_id, v_account.account_name) > 0
     OR v_account.metadata <> '{}' OR v_account.erased_at IS NULL);

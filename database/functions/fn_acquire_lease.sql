@@ -10,9 +10,8 @@ DECLARE
   v_result jsonb;
 BEGIN
   PERFORM fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
-  IF coalesce(length(p_holder), 0) NOT BETWEEN 1 AND 255 THEN
-    PERFORM fn_fail(400, 'invalid_parameter', 'holder must have 1 to 255 characters', 'holder');
-  END IF;
+  PERFORM fn_require_text(p_holder, 'holder');
+  PERFORM fn_require_scope(p_resource_scope);
   IF p_ttl_minutes IS NULL OR p_ttl_minutes NOT BETWEEN 1 AND 10080 THEN
     PERFORM fn_fail(400, 'invalid_parameter', 'ttl_minutes must be from 1 to 10080', 'ttl_minutes');
   END IF;

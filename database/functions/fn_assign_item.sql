@@ -7,6 +7,9 @@ DECLARE
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
   v_result jsonb;
 BEGIN
+  PERFORM fn_require_text(p_item, 'item');
+  PERFORM fn_require_scope(p_resource_scope);
+  PERFORM fn_require_metadata(p_metadata);
   v_result := fn_item_assign(v_namespace, p_account_id, p_account_id::text, v_type, p_resource_scope, p_item, p_metadata);
   RETURN QUERY SELECT
     (v_result ->> 'allowed')::boolean, (v_result -> 'item' ->> 'entry_id')::uuid, v_result ->> 'reason',

@@ -4,7 +4,7 @@ BEGIN
   RETURN (
     WITH note AS MATERIALIZED (
       SELECT n.*, row_number() OVER () AS n
-      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, account text, resource text, snapshot jsonb, holders jsonb, namespace text, revoked_key text)
+      FROM jsonb_to_recordset(p_notes) AS n (account_id uuid, account text, resource text, snapshot jsonb, holders jsonb, namespace text, api_key text)
     ), key AS (
       -- Of several notes of one key the last says most.
       SELECT DISTINCT ON (s.account_id, s.resource_type_code) a.namespace_id, coalesce(t.account, fn_account_label(a.account_id)) AS label,
@@ -24,10 +24,13 @@ BEGIN
     )
     SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', n.namespace_id, 'config_version', n.config_version,
       'clock_offset_ms', fn_clock_offset_ms(n), 'keys', coalesce(o.keys, '[]'),
-      'revoked_keys', coalesce((SELECT jsonb_agg(t.revoked_key) FROM note t WHERE t.namespace = n.namespace_id AND t.revoked_key IS NOT NULL), '[]'))), '[]')
+      'api_keys', coalesce((
+        SELECT jsonb_agg(jsonb_build_object('hash', t.api_key, 'record', CASE WHEN k.revoked_at IS NULL
+          THEN fn_key_record(jsonb_build_object('type', 'key', 'hash', t.api_key)) END))
+        FROM note t JOIN api_keys k ON k.key_hash = decode(t.api_key, 'hex') WHERE t.namespace = n.namespace_id), '[]'))), '[]')
     FROM namespaces n LEFT JOIN told o USING (namespace_id)
     WHERE o.namespace_id IS NOT NULL OR n.namespace_id IN (SELECT t.namespace FROM note t)
   );
 END $$;
 COMMENT ON FUNCTION fn_changes IS
-'What notes come to, as things are now: for each namespace its version and clock, the keys with their versions, the API keys that work no more.';
+'What notes come to, as things are now: for each namespace its version and clock, the keys with their versions, what became of API keys (record null: revoked).';

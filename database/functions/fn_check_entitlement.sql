@@ -9,9 +9,11 @@ DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_decision jsonb;
 BEGIN
-  IF p_quantity IS NULL OR p_quantity < 0 THEN
-    PERFORM fn_fail(400, 'invalid_parameter', 'quantity must not be negative', 'quantity');
+  IF p_quantity < 0 OR fn_is_quantity(trim_scale(p_quantity)) IS NOT TRUE THEN
+    PERFORM fn_fail(400, 'invalid_parameter',
+      'quantity must be 0 or more, below 10^15 and have at most 15 significant digits and 6 decimals', 'quantity');
   END IF;
+  PERFORM fn_require_scope(p_resource_scope);
   PERFORM fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
   v_decision := fn_decide(v_namespace, p_account_id, p_resource_type_code, p_resource_scope,
     fn_now(v_namespace.namespace_id, statement_timestamp()), NULL, p_quantity, 'any');

@@ -3,6 +3,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET
 DECLARE
   v_reservation reservations := fn_reservation_locked(p_reservation_id);
 BEGIN
+  PERFORM fn_require_metadata(p_metadata);
   RETURN fn_reservation_commit(v_reservation, v_reservation.account_id::text, p_quantity, p_metadata) -> 'entry' ->> 'entry_id';
 END $$;
 COMMENT ON FUNCTION fn_commit_reservation IS

@@ -18,7 +18,7 @@ BEGIN
   item.overage_quantity := item.quantity - item.included_quantity - item.excess_quantity;
   SELECT r.* INTO v_rule FROM unnest(fn_rules(p_reservation.namespace_id, p_reservation.account_id, p_reservation.resource_type_code, ARRAY(
     SELECT e.plan_id FROM reservation_allocations a JOIN entitlements e USING (entitlement_id)
-    WHERE a.reservation_id = p_reservation.reservation_id AND e.plan_id IS NOT NULL
+    WHERE a.reservation_id = p_reservation.reservation_id AND a.held_until = 'infinity' AND e.plan_id IS NOT NULL
     UNION
     SELECT s.plan_id FROM unnest(p_states) s WHERE s.covers AND s.limit_kind_code = item.limit_kind_code AND s.plan_id IS NOT NULL
   ))) r WHERE r.limit_kind_code = item.limit_kind_code LIMIT 1;
@@ -35,7 +35,8 @@ BEGIN
       FROM (
         SELECT a.*, lead(a.draw_order) OVER w IS NULL AS is_last,
           sum(a.included_quantity + a.overage_quantity) OVER w - a.included_quantity - a.overage_quantity AS before
-        FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id WINDOW w AS (ORDER BY a.draw_order)
+        FROM reservation_allocations a
+        WHERE a.reservation_id = p_reservation.reservation_id AND a.held_until = 'infinity' WINDOW w AS (ORDER BY a.draw_order)
       ) h
       JOIN entitlements e USING (entitlement_id)
       UNION ALL

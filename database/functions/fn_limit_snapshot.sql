@@ -11,6 +11,7 @@ BEGIN
     'grace', CASE WHEN p_limit.action = 'grace' THEN jsonb_build_object(
       'quantity_left', fn_millionths(fn_over_permitted(p_limit)),
       'until', fn_rfc3339(p_limit.grace_until)) END,
+    'on_error', p_limit.on_error,
     'bands', CASE WHEN p_suspended THEN jsonb_build_array(fn_band('Infinity', 'block', 'account_suspended')) ELSE fn_bands(p_limit) END);
 END $$;
 COMMENT ON FUNCTION fn_limit_snapshot IS 'One limit kind as a snapshot holds it (database/README.md).';

@@ -61,7 +61,9 @@ BEGIN
       v_limit.on_error := v_rule.on_error;
       v_limit.overage_left := CASE WHEN v_rule.overage_cap IS NULL THEN 'Infinity' ELSE greatest(v_rule.overage_cap - v_overage, 0) END;
       IF v_limit.action = 'grace' THEN
-        SELECT g.exceeded_at INTO v_exceeded_at FROM fn_grace_clock(p_account_id, p_resource, v_kind, v_over, p_at) g;
+        IF v_rule.grace_seconds IS NOT NULL THEN
+          v_exceeded_at := fn_grace_clock(p_account_id, p_resource, v_kind, p_states, v_over > 0, p_at);
+        END IF;
         v_limit.grace_seconds := v_rule.grace_seconds;
         v_limit.grace_until := v_exceeded_at + make_interval(secs => v_rule.grace_seconds);
         v_limit.grace_open := CASE WHEN v_rule.grace_seconds IS NULL THEN true

@@ -54,7 +54,10 @@ BEGIN
   -- What was refused after all does not use up its key.
   DELETE FROM idempotency_keys k USING unnest(v_items) i
   WHERE i.status = 'invalid' AND k.account_id = i.account_id AND k.idempotency_key = i.idempotency_key AND k.result ->> 'entry_id' = i.entry_id::text;
+  IF FOUND THEN
+    v_items := fn_batch_next(p_namespace, v_items, v_now);
+  END IF;
   RETURN fn_batch_results(v_items, p_entries);
 END $$;
 COMMENT ON FUNCTION fn_meter_batch IS
-'Records up to 1000 uses, each on its own: a bad one does not fail the others. Locks all their resources in order, then takes their keys in order. Gives [{index, status: recorded|duplicate|conflict|invalid, entry, error}].';
+'Records up to 1000 uses, each on its own: a bad one does not fail the others, nor take a key from them. Locks all their resources in order, then takes their keys in order. Gives [{index, status: recorded|duplicate|conflict|invalid, entry, error}].';

@@ -7,6 +7,12 @@ DECLARE
   v_namespace namespaces := fn_account_namespace(p_account_id);
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
 BEGIN
+  PERFORM fn_require_text(p_idempotency_key, 'idempotency_key');
+  PERFORM fn_require_scope(p_resource_scope);
+  PERFORM fn_require_metadata(p_metadata);
+  IF p_occurred_at < '1970-01-01T00:00:00Z' THEN
+    PERFORM fn_fail(400, 'invalid_parameter', 'occurred_at must not be before 1970', 'occurred_at');
+  END IF;
   RETURN fn_meter(v_namespace, p_account_id, p_account_id::text, fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, p_unit_code,
     p_idempotency_key, p_occurred_at, p_metadata, 'meter')) ->> 'entry_id';
 END $$;

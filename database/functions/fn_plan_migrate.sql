@@ -13,7 +13,9 @@ BEGIN
     CONTINUE WHEN v_subscription.plan_id <> p_plan.plan_id OR v_subscription.plan_version >= p_plan.current_version OR v_subscription.end_at <= p_now;
     v_at := fn_subscription_moment(v_subscription, p_when, p_now);
     v_reason := CASE WHEN v_subscription.canceled_at IS NOT NULL THEN 'cancel_pending'
-                     WHEN v_subscription.pending_at IS NOT NULL THEN 'change_pending' END;
+                     WHEN v_subscription.pending_at IS NOT NULL THEN 'change_pending'
+                     WHEN fn_plan_too_large(p_plan.namespace_id, p_plan.plan_id, p_plan.current_version, v_subscription.quantity)
+                     THEN 'quantity_too_large' END;
     v_results := v_results || jsonb_build_object(
       'subscription_id', v_subscription.subscription_id, 'account_id', fn_account_label(v_subscription.account_id),
       'from_version', v_subscription.plan_version, 'to_version', p_plan.current_version,
@@ -26,4 +28,4 @@ BEGIN
   RETURN v_results;
 END $$;
 COMMENT ON FUNCTION fn_plan_migrate IS
-'Moves subscriptions of a plan to its current version, and says of each what was done; of a dry run, what would be. What is about to change or to end is skipped. The caller holds their locks (fn_subscriptions_lock), unless it is a dry run.';
+'Moves subscriptions of a plan to its current version, and says of each what was done; of a dry run, what would be. What is about to change or to end, or is of too large a quantity (fn_plan_too_large), is skipped. The caller holds their locks (fn_subscriptions_lock), unless it is a dry run.';

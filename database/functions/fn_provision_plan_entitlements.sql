@@ -5,14 +5,14 @@ DECLARE
   v_subscription_id uuid;
 BEGIN
   -- A new account belongs where its plan is.
-  IF NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account_id) THEN
+  IF p_account_id IS NOT NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = p_account_id) THEN
     INSERT INTO accounts (account_id, namespace_id)
     SELECT p_account_id, p.namespace_id FROM plans p WHERE p.plan_id = p_plan_id
     ORDER BY p.namespace_id <> 'default', p.namespace_id LIMIT 1
     ON CONFLICT DO NOTHING;
   END IF;
   v_namespace := fn_account_namespace(p_account_id);
-  v_subscription_id := fn_subscribe(v_namespace, p_account_id, p_plan_id, p_start, 1, NULL) ->> 'subscription_id';
+  v_subscription_id := fn_subscribe(v_namespace, p_account_id, NULL, p_plan_id, p_start, 1, NULL) #>> '{subscription,subscription_id}';
   RETURN QUERY SELECT e.* FROM entitlements e WHERE e.subscription_id = v_subscription_id;
 END $$;
 COMMENT ON FUNCTION fn_provision_plan_entitlements IS

@@ -11,4 +11,4 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION fn_remember IS
-'Keeps a result under its idempotency key, before anything else is written; true. ME409 idempotency_conflict. (This and the other writers of a use give a value to be assigned: PERFORM would run a query around each call.)';
+'Keeps a result under its idempotency key, before anything else is written, or, where only then it is known, last of all; true. ME409 idempotency_conflict. (This and the other writers of a use give a value to be assigned: PERFORM would run a query around each call.)';

@@ -31,10 +31,9 @@ BEGIN
     v_item := fn_usage_item(v_namespace, fn_resource_type(v_namespace.namespace_id, p_reservation.resource_type_code),
       p_reservation.account_id, p_reservation.resource_scope, v_quantity, NULL, p_reservation.idempotency_key, NULL, p_metadata, 'consume');
     PERFORM fn_fail_with(v_item.error);
-    -- In the windows that it held: when one of them is over, at its last instant.
-    v_at := least(v_now, (
-      SELECT min(a.window_end) FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id
-    ) - interval '1 millisecond');
+    -- In the windows that it held: when one of them is over, at its last instant; when a test clock was set back, at the first.
+    SELECT greatest(least(v_now, min(a.window_end) - interval '1 millisecond'), max(a.window_start)) INTO v_at
+    FROM reservation_allocations a WHERE a.reservation_id = p_reservation.reservation_id AND a.held_until = 'infinity';
   END IF;
   SELECT a.timezone INTO v_timezone FROM accounts a WHERE a.account_id = p_reservation.account_id;
   v_states := fn_entitlement_states(p_reservation.account_id, p_reservation.resource_type_code, p_reservation.resource_scope,

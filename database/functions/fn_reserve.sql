@@ -10,6 +10,8 @@ DECLARE
   v_type resource_types := fn_resource_type(v_namespace.namespace_id, p_resource_type_code);
   v_result jsonb;
 BEGIN
+  PERFORM fn_require_text(p_idempotency_key, 'idempotency_key');
+  PERFORM fn_require_scope(p_resource_scope);
   v_result := fn_reservation_create(v_namespace, p_account_id, p_account_id::text,
     fn_usage_item(v_namespace, v_type, p_account_id, p_resource_scope, p_quantity, NULL, p_idempotency_key, NULL, NULL, 'consume'), p_ttl_seconds);
   RETURN QUERY SELECT

@@ -48,8 +48,8 @@ BEGIN
     WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND a.bucket_id = p_state.bucket_id
       AND a.window_end <= p_state.window_start AND a.window_end > p_state.window_start - (p_state.window_start - v_previous_start) / 2
       AND CASE WHEN p_as_of
-        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at)
-        ELSE r.ended_at IS NULL AND r.expires_at > p_now END), 0);
+        THEN r.reserved_at <= p_at AND r.expires_at > p_at AND (r.ended_at IS NULL OR r.ended_at > p_at) AND p_at >= a.held_from AND p_at < a.held_until
+        ELSE r.ended_at IS NULL AND r.expires_at > p_now AND a.held_until = 'infinity' END), 0);
   RETURN least(v_terms.rollover_limit, trunc(greatest(v_terms.limit_quantity - v_used, 0) * v_terms.rollover_percent / 100, 6));
 END $$;
 COMMENT ON FUNCTION fn_rollover IS

@@ -39,7 +39,7 @@ BEGIN
     'as_of', fn_rfc3339(p_at),
     'valid_until', fn_rfc3339(least(v_narrows, v_start_at)),
     'improves_at', fn_rfc3339(least(v_widens, v_start_at)),
-    'on_error', coalesce((p_limits)[1].on_error, 'deny'), 'suspended', p_suspended,
+    'suspended', p_suspended,
     'kinds', v_kinds,
     'absent', v_absent);
 END $$;

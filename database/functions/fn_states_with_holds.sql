@@ -8,6 +8,7 @@ BEGIN
   FOR v_held IN
     SELECT a.bucket_id, a.window_end, sum(a.included_quantity + a.overage_quantity) AS quantity, sum(a.overage_quantity) AS overage
     FROM fn_live_holds(p_account_id, p_resource, p_now, p_at, p_as_of) r JOIN reservation_allocations a USING (reservation_id)
+    WHERE CASE WHEN p_as_of THEN p_at >= a.held_from AND p_at < a.held_until ELSE a.held_until = 'infinity' END
     GROUP BY a.bucket_id, a.window_end
   LOOP
     FOR i IN 1 .. cardinality(p_states) LOOP

@@ -7,7 +7,8 @@ BEGIN
     SELECT 'concurrency', l.resource_scope, sum(l.units)::numeric, false
     FROM concurrency_leases l
     WHERE l.account_id = p_account_id AND l.resource_type_code = p_resource
-      AND l.ended_at IS NULL AND l.expires_at > p_at AND l.acquired_at <= p_at
+      -- As they stand, also those of before a test clock was set back.
+      AND l.ended_at IS NULL AND l.expires_at > p_at AND (l.acquired_at <= p_at OR NOT p_as_of)
     GROUP BY l.resource_scope;
     IF p_as_of THEN
       RETURN QUERY

@@ -1,12 +1,12 @@
 CREATE OR REPLACE FUNCTION fn_subscribe(
-  p_namespace namespaces, p_account_id uuid, p_plan_id text, p_start timestamptz, p_quantity numeric, p_idempotency_key text
+  p_namespace namespaces, p_account_id uuid, p_account text, p_plan_id text, p_start timestamptz, p_quantity numeric, p_idempotency_key text
 ) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_plan plans;
   v_templates plan_entitlement_templates[];
   v_now timestamptz;
-  v_result jsonb;
+  v_answer jsonb;
   v_subscription subscriptions;
   v_start timestamptz;
   v_end timestamptz;
@@ -26,28 +26,23 @@ BEGIN
     PERFORM FROM accounts a WHERE a.account_id = p_account_id FOR UPDATE;
   END IF;
   v_now := fn_now(p_namespace.namespace_id);
-  IF p_idempotency_key IS NOT NULL THEN
-    v_result := fn_replay(p_account_id, p_idempotency_key, 'subscribe', v_hash);
-    IF v_result IS NOT NULL THEN
-      RETURN v_result || jsonb_build_object('duplicate', true);
-    END IF;
+  v_answer := fn_replay_grants(p_account_id, p_account, p_idempotency_key, 'subscribe', v_hash, v_now);
+  IF v_answer IS NOT NULL THEN
+    RETURN v_answer;
   END IF;
   IF v_plan.status <> 'active' THEN
     PERFORM fn_fail(409, 'plan_not_active', format('plan %s is %s: it takes no new subscriptions', to_json(p_plan_id), v_plan.status), 'plan_id');
-  END IF;
-  v_result := jsonb_build_object('subscription_id', fn_uuid7());
-  IF p_idempotency_key IS NOT NULL THEN
-    PERFORM fn_remember(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_result, v_now);
   END IF;
   v_start := date_trunc('milliseconds', coalesce(p_start, v_now));
   v_end := CASE WHEN v_plan.is_trial THEN v_start + make_interval(days => v_plan.trial_days) END;
   INSERT INTO subscriptions (subscription_id, namespace_id, account_id, plan_id, plan_version, quantity, start_at, end_at, billing_anchor,
     created_at, plan_start, trial_end)
-  VALUES ((v_result ->> 'subscription_id')::uuid, v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity,
+  VALUES (fn_uuid7(), v_plan.namespace_id, p_account_id, v_plan.plan_id, v_plan.current_version, p_quantity,
     v_start, v_end, v_start, v_now, v_start, v_end)
   RETURNING * INTO v_subscription;
   PERFORM fn_plan_grant(v_subscription, v_start, v_now, '{}');
-  RETURN v_result || jsonb_build_object('duplicate', false);
+  v_answer := fn_subscription_answer(v_subscription.subscription_id, p_account, v_now);
+  RETURN fn_remember_grants(p_account_id, p_idempotency_key, 'subscribe', v_hash, v_answer, v_now);
 END $$;
 COMMENT ON FUNCTION fn_subscribe IS
-'Subscribes an account to a plan''s current version: {subscription_id, duplicate}. What it grants: fn_plan_grant; a trial ends after its trial_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict.';
+'Subscribes an account to a plan''s current version: {subscription, entitlements, duplicate}. p_account: the account as the caller writes it. What it grants: fn_plan_grant; a trial ends after its trial_days; the billing anchor is the start. Locks the plan''s resources. ME404 not_found, ME409 plan_not_active, idempotency_conflict, ME400 invalid_parameter (quantity).';

@@ -1,45 +1,27 @@
 CREATE OR REPLACE FUNCTION fn_subscription_change(
-  p_namespace namespaces, p_account_id uuid, p_subscription_id uuid, p_operation text, p_plan_id text, p_quantity numeric, p_when text, p_idempotency_key text
-) RETURNS jsonb
+  p_namespace namespaces, p_subscription_id uuid, p_operation text, p_plan_id text, p_quantity numeric, p_when text, p_now timestamptz
+) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_subscription subscriptions;
   v_plan plans;
-  v_now timestamptz;
   v_at timestamptz;
   v_version int;
-  v_result jsonb := jsonb_build_object('subscription_id', p_subscription_id);
-  v_hash bytea := fn_request_hash(p_subscription_id::text, p_plan_id, trim_scale(p_quantity)::text, p_when);
 BEGIN
-  IF NOT EXISTS (
-    SELECT FROM subscriptions s
-    WHERE s.subscription_id = p_subscription_id AND s.account_id = p_account_id AND s.namespace_id = p_namespace.namespace_id
-  ) THEN
-    PERFORM fn_fail(404, 'not_found', 'the account has no such subscription', 'subscription_id');
-  END IF;
-  PERFORM fn_subscriptions_lock(ARRAY[p_subscription_id], p_plan_id);
-  v_now := fn_now(p_namespace.namespace_id);
-  IF p_idempotency_key IS NOT NULL THEN
-    IF fn_replay(p_account_id, p_idempotency_key, p_operation, v_hash) IS NOT NULL THEN
-      RETURN v_result || '{"duplicate":true}';
-    END IF;
-    PERFORM fn_remember(p_account_id, p_idempotency_key, p_operation, v_hash, v_result, v_now);
-  END IF;
-  SELECT (fn_subscription_at(s, v_now)).* INTO v_subscription FROM subscriptions s WHERE s.subscription_id = p_subscription_id;
-  v_at := fn_subscription_moment(v_subscription, p_when, v_now);
-  v_result := v_result || '{"duplicate":false}';
+  SELECT (fn_subscription_at(s, p_now)).* INTO v_subscription FROM subscriptions s WHERE s.subscription_id = p_subscription_id;
+  v_at := fn_subscription_moment(v_subscription, p_when, p_now);
   IF p_operation = 'cancel' THEN
     IF p_when = 'now' THEN
-      v_at := v_now;
+      v_at := p_now;
     END IF;
-    IF v_subscription.end_at <= v_now OR (v_subscription.canceled_at IS NOT NULL AND v_subscription.end_at <= v_at) THEN
-      RETURN v_result;
+    IF v_subscription.end_at <= p_now OR (v_subscription.canceled_at IS NOT NULL AND v_subscription.end_at <= v_at) THEN
+      RETURN;
     END IF;
-    PERFORM fn_subscription_switch(v_subscription, NULL, NULL, NULL, v_at, v_now);
-    RETURN v_result;
+    PERFORM fn_subscription_switch(v_subscription, NULL, NULL, NULL, v_at, p_now);
+    RETURN;
   END IF;
 
-  IF v_subscription.end_at <= v_now THEN
+  IF v_subscription.end_at <= p_now THEN
     PERFORM fn_fail(409, 'subscription_ended', 'the subscription has ended: what follows is a new one', 'subscription_id');
   END IF;
   SELECT p.* INTO v_plan FROM plans p
@@ -56,7 +38,7 @@ BEGIN
     END IF;
     v_version := v_plan.current_version;
     IF v_version = v_subscription.plan_version THEN
-      RETURN v_result;
+      RETURN;
     END IF;
   ELSIF v_plan.plan_id = v_subscription.plan_id THEN
     -- Who is on a plan stays on its version, and may go on with it whatever has become of it.
@@ -66,8 +48,7 @@ BEGIN
   ELSE
     v_version := v_plan.current_version;
   END IF;
-  PERFORM fn_subscription_switch(v_subscription, v_plan, v_version, coalesce(p_quantity, v_subscription.quantity), v_at, v_now);
-  RETURN v_result;
+  PERFORM fn_subscription_switch(v_subscription, v_plan, v_version, coalesce(p_quantity, v_subscription.quantity), v_at, p_now);
 END $$;
 COMMENT ON FUNCTION fn_subscription_change IS
-'Changes a subscription''s plan or quantity, cancels it or moves it to its plan''s newest version (p_operation: change, cancel, migrate), now or at the period''s end: {subscription_id, duplicate}. A change or cancel replaces whatever was pending, a pending cancel too; to the plan it is on a subscription keeps its version. Canceling what has ended, or is to end by then, changes nothing. Locks the subscription, then its resources. ME404 not_found, ME409 subscription_ended, plan_not_active, change_pending, idempotency_conflict.';
+'Changes a subscription''s plan or quantity, cancels it or moves it to its plan''s newest version (p_operation: change, cancel, migrate), now or at the period''s end. A change or cancel replaces whatever was pending, a pending cancel too; to the plan it is on a subscription keeps its version. Canceling what has ended, or is to end by then, changes nothing. The caller holds its locks (fn_subscriptions_lock). ME404 not_found, ME409 subscription_ended, plan_not_active, change_pending, ME400 invalid_parameter (quantity).';

@@ -6,6 +6,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_over boolean;
   v_ends_at timestamptz;
+  v_running boolean;
+  v_exceeded_at timestamptz;
 BEGIN
   PERFORM fn_note(jsonb_build_object('account_id', p_account_id, 'resource', p_resource));
   IF NOT p_over THEN
@@ -16,28 +18,31 @@ BEGIN
     RETURN true;
   END IF;
   SELECT coalesce(bool_or(greatest(s.used, 0) + s.held > s.quantity_limit), false),
-         nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity')
-  INTO v_over, v_ends_at
+         nullif(min(s.window_end) FILTER (WHERE s.rolling_since IS NULL), 'infinity'),
+         coalesce(bool_and(p_now >= s.window_start AND p_now < s.window_end) FILTER (WHERE s.rolling_since IS NULL), true)
+  INTO v_over, v_ends_at, v_running
   FROM unnest(p_states) s WHERE s.limit_kind_code = p_kind;
-  -- The entry that crosses the limit starts the clock. A clock of windows runs to the end that it was given; any other
-  -- one stands only as long as the use did not fall back under the limit.
+  IF v_over AND v_running THEN
+    v_exceeded_at := coalesce(
+      fn_grace_clock(p_account_id, p_resource, p_kind, p_states, p_was_over OR v_ends_at IS NOT NULL, p_now),
+      CASE WHEN v_ends_at IS NULL THEN p_now END);
+  END IF;
+  -- What crosses the limit starts the clock, if it counts in the windows of now. A clock of windows keeps the end that it
+  -- was given, and stands when that has come; any other one only until the use falls back under the limit.
   UPDATE resource_state s SET
     key_version = s.key_version + 1,
     last_fencing_token = s.last_fencing_token + p_granted,
     chain_seq = coalesce(p_head.chain_seq, s.chain_seq),
     chain_hash = coalesce(p_head.chain_hash, s.chain_hash),
     cumulative_exceeded_at = CASE
-      WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_exceeded_at
-      WHEN v_over THEN coalesce(CASE WHEN p_was_over AND s.cumulative_grace_end IS NULL THEN s.cumulative_exceeded_at END, p_now) END,
+      WHEN p_kind <> 'cumulative' THEN s.cumulative_exceeded_at
+      WHEN v_exceeded_at IS NOT NULL THEN v_exceeded_at
+      WHEN v_over OR NOT v_running OR s.cumulative_grace_end IS NOT NULL THEN s.cumulative_exceeded_at END,
     cumulative_grace_end = CASE
-      WHEN p_kind <> 'cumulative' OR s.cumulative_grace_end > p_now THEN s.cumulative_grace_end
-      WHEN v_over AND NOT (p_was_over AND s.cumulative_grace_end IS NULL AND s.cumulative_exceeded_at IS NOT NULL) THEN v_ends_at END,
-    inventory_exceeded_at = CASE
-      WHEN p_kind <> 'inventory' THEN s.inventory_exceeded_at
-      WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.inventory_exceeded_at END, p_now) END,
-    concurrency_exceeded_at = CASE
-      WHEN p_kind <> 'concurrency' THEN s.concurrency_exceeded_at
-      WHEN v_over THEN coalesce(CASE WHEN p_was_over THEN s.concurrency_exceeded_at END, p_now) END
+      WHEN p_kind <> 'cumulative' OR v_exceeded_at IS NULL OR v_exceeded_at = s.cumulative_exceeded_at THEN s.cumulative_grace_end
+      ELSE v_ends_at END,
+    inventory_exceeded_at = CASE WHEN p_kind = 'inventory' THEN v_exceeded_at ELSE s.inventory_exceeded_at END,
+    concurrency_exceeded_at = CASE WHEN p_kind = 'concurrency' THEN v_exceeded_at ELSE s.concurrency_exceeded_at END
   WHERE s.account_id = p_account_id AND s.resource_type_code = p_resource;
   RETURN true;
 END $$;

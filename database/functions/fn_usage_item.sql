@@ -22,11 +22,10 @@ BEGIN
       RETURN v_item;
     END IF;
   END IF;
-  -- Also in the unit of the resource: NaN is above every number.
-  IF v_item.quantity IS NULL OR v_item.quantity = 0 OR abs(v_item.quantity) >= 1e15 OR scale(v_item.quantity) > 6
-    OR (p_operation = 'consume' AND v_item.quantity < 0) THEN
+  IF fn_is_quantity(v_item.quantity) IS NOT TRUE OR v_item.quantity = 0 OR (p_operation = 'consume' AND v_item.quantity < 0)
+    OR (v_item.original_unit_code <> v_item.unit_code AND NOT fn_is_quantity(v_item.original_quantity)) THEN
     v_item.error := fn_error(400, 'invalid_parameter',
-      format('quantity must be %s 0, below 10^15 and have at most 6 decimals, also in %s, the unit of the resource',
+      format('quantity must be %s 0, below 10^15 and have at most 15 significant digits and 6 decimals, also in %s, the unit of the resource',
         CASE p_operation WHEN 'consume' THEN 'above' ELSE 'other than' END, p_type.unit_code), 'quantity');
     RETURN v_item;
   END IF;

@@ -9,7 +9,7 @@ BEGIN
   RETURN NOT EXISTS (
     SELECT FROM reservations r JOIN reservation_allocations a USING (reservation_id)
     WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource AND r.ended_at IS NULL AND r.expires_at > p_now
-      AND a.bucket_id = p_bucket_id AND a.window_end = p_window_end
+      AND a.bucket_id = p_bucket_id AND a.window_end = p_window_end AND a.held_until = 'infinity'
   );
 END $$;
 COMMENT ON FUNCTION fn_window_closed IS

@@ -8,7 +8,7 @@ DECLARE
 BEGIN
   -- A hold lasts a day at most. What a commit records is dated within the window, whenever it was made.
   RETURN greatest(v_closes_at, (
-    SELECT max(coalesce(l.recorded_at, r.ended_at, r.expires_at))
+    SELECT max(least(a.held_until, coalesce(l.recorded_at, r.ended_at, r.expires_at)))
     FROM reservations r JOIN reservation_allocations a USING (reservation_id) LEFT JOIN consumption_ledger l USING (entry_id)
     WHERE r.account_id = p_account_id AND r.resource_type_code = p_resource
       AND r.reserved_at > v_closes_at - interval '24 hours' AND r.reserved_at <= v_ends_at

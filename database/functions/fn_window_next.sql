@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION fn_window_next(
 DECLARE
   v_previous_end timestamptz;
   v_following timestamptz;
+  v_next_start timestamptz;
 BEGIN
   SELECT b.window_start, b.window_end INTO window_start, window_end
   FROM fn_window_bounds(p_class, p_period, p_anchor, p_timezone, p_at) b;
@@ -26,6 +27,14 @@ BEGIN
     END IF;
     window_start := v_previous_end;
   END IF;
+  -- What is told late may fall before one that was begun in the timezone of before.
+  SELECT min(w.window_start) INTO v_next_start
+  FROM entitlement_windows w
+  JOIN entitlements e ON e.account_id = w.account_id AND e.resource_type_code = w.resource_type_code AND e.bucket_id = w.bucket_id
+  WHERE w.account_id = p_account_id AND w.resource_type_code = p_resource
+    AND w.window_start > p_at AND w.window_start < fn_window_next.window_end
+    AND e.window_class = p_class AND e.window_period = p_period;
+  window_end := least(window_end, v_next_start);
 END $$;
 COMMENT ON FUNCTION fn_window_next IS
-'The bounds of a window that has no row yet and holds p_at: those of fn_window_bounds, unless a window begun under another timezone reaches into it; then it starts where that one ended.';
+'The bounds of a window that has no row yet and holds p_at: those of fn_window_bounds, unless a window begun under another timezone reaches into it: then it starts where that one ended, or ends where that one starts.';

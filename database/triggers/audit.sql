@@ -33,7 +33,7 @@ FOR EACH ROW EXECUTE FUNCTION fn_audit('plan_template', '{template_id}');
 CREATE OR REPLACE TRIGGER subscriptions_audit AFTER INSERT OR UPDATE OR DELETE ON subscriptions
 FOR EACH ROW EXECUTE FUNCTION fn_audit('subscription', '{subscription_id}');
 CREATE OR REPLACE TRIGGER entitlements_audit AFTER INSERT OR UPDATE OR DELETE ON entitlements
-FOR EACH ROW EXECUTE FUNCTION fn_audit('entitlement', '{entitlement_id}', '{metadata}');
+FOR EACH ROW EXECUTE FUNCTION fn_audit('entitlement', '{entitlement_id}', '{metadata,revoke_reason}');
 CREATE OR REPLACE TRIGGER control_rules_audit AFTER INSERT OR UPDATE OR DELETE ON control_rules
 FOR EACH ROW EXECUTE FUNCTION fn_audit('rule', '{rule_id}');
 CREATE OR REPLACE TRIGGER api_keys_audit AFTER INSERT OR UPDATE OR DELETE ON api_keys

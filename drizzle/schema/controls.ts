@@ -39,7 +39,8 @@ export const controlRules = pgTable(
 
 /**
  * The row that every command on an (account, resource) locks. The grace clocks are the instants at which a limit was
- * crossed; the cumulative one ends with the earliest-ending window of that moment (null: it has no such end).
+ * crossed; the cumulative one ends with the earliest-ending window of that moment (null: it has no such end), and stands
+ * until the limit is exceeded in a later one.
  * `chain_seq`, `chain_hash`: of the last entry in the ledger; hash null: there is none. `continuation`: what the last
  * consume left to the next, good as long as its `key_version` is the row's.
  */
@@ -141,7 +142,10 @@ export const reservations = pgTable(
   ],
 )
 
-/** What a reservation holds, by entitlement and window; a commit draws on these, in this order. */
+/**
+ * What a reservation holds, by entitlement and window; a commit draws on these, in this order. A change of plan may move
+ * it to what takes an entitlement's place: rows say from when until when.
+ */
 export const reservationAllocations = pgTable(
   'reservation_allocations',
   {
@@ -153,6 +157,8 @@ export const reservationAllocations = pgTable(
     windowEnd: instant('window_end').notNull(),
     includedQuantity: quantity('included_quantity').notNull(),
     overageQuantity: quantity('overage_quantity').notNull(),
+    heldFrom: instant('held_from').notNull().default(sql`'-infinity'`),
+    heldUntil: instant('held_until').notNull().default(sql`'infinity'`),
   },
   (t) => [primaryKey({ columns: [t.reservationId, t.entitlementId] })],
 )

@@ -180,6 +180,7 @@ export const entitlements = pgTable(
     rolloverMaxQuantity: quantity('rollover_max_quantity'),
     rolloverPercent: quantity('rollover_percent'),
     rolloverLimit: quantity('rollover_limit'),
+    revokeReason: text('revoke_reason'),
   },
   (t) => [
     index('entitlements_by_resource').on(t.accountId, t.resourceTypeCode),

@@ -94,6 +94,10 @@ export const consumptionAllocations = pgTable(
     index('consumption_allocations_given_back')
       .on(t.bucketId, t.countedAt)
       .where(sql`${t.includedQuantity} + ${t.overageQuantity} + ${t.excessQuantity} < 0`),
+    // When a window's limit was first exceeded.
+    index('consumption_allocations_over')
+      .on(t.bucketId, t.countedAt)
+      .where(sql`${t.overageQuantity} + ${t.excessQuantity} > 0`),
   ],
 )
 

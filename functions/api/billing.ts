@@ -65,7 +65,7 @@ const Item = z
     }),
     billable_quantity: amount().openapi({
       description:
-        'The overage under the action `overage`; of an unlimited entitlement under that action, all that was used. Negative: a credit for a window that was closed.',
+        'The overage under the action `overage`; of an unlimited entitlement under that action, all that was used. Negative: a credit for a window that was closed. Where `entitlement_id` is null, 0: items over their limit are counted, in `overage_quantity`, but not billed here; the ledger has each of them.',
     }),
     billable_amount: amount().openapi({
       description: 'Billable quantity × multiplier, in your price units: MEC knows no currency.',
@@ -112,7 +112,7 @@ const listWindows = contract({
   tag: 'Billing',
   summary: 'What was used and what is billed, by entitlement and window',
   description:
-    'By account and resource, newest windows first. Open and closed windows together are the ledger: per account and resource their included, overage and excess quantities add up to those of all entries. When a plan change hands a running window on, each entitlement has its own part of it. All pages are as of the moment of the first. A page may hold fewer than `limit` with `has_more`: go on with its cursor.',
+    'By account and resource, newest windows first. Open and closed windows together are the ledger: per account and resource their included, overage and excess quantities add up to those of all entries. Only use of cumulative entitlements is billed; items (seats) over a limit are counted, leases are not in it. When a plan change hands a running window on, each entitlement has its own part of it. All pages are as of the moment of the first. A page may hold fewer than `limit` with `has_more`: go on with its cursor.',
   scopes: ['read'],
   input: WindowsInput,
   statuses: { 200: 'A page of windows.' },

@@ -26,7 +26,7 @@ const checkBatch = contract({
   tag: 'Decisions',
   summary: 'Several checks in one call',
   description:
-    'As one read: what the caches do not answer takes one request to the database. One invalid check fails the call; `param` says which, such as `checks.3.quantity`.',
+    'As one read: what the caches do not answer takes one request to the database, and all checks of one account and resource are answered from one state. One invalid check fails the call; `param` says which, such as `checks.3.quantity`.',
   scopes: ['check'],
   input: CheckBatchRequest,
   statuses: { 200: 'A decision for each check.' },

@@ -37,7 +37,7 @@ const check = contract({
   tag: 'Decisions',
   summary: 'May this account do this now?',
   description:
-    "Asks; changes nothing. A denial is an answer, not an error. When Postgres cannot answer, the last state known does, for ten minutes, with `degraded`; then `on_error`, then the rule's, then a denial. An API key that nobody can authenticate gets 503.",
+    'Asks; changes nothing. A denial is an answer, not an error. When Postgres cannot answer, the last state known does, for ten minutes, with `degraded`; then `on_error`, then that of the rules of the limit kinds asked (a denial if any of them denies). An API key that nobody can authenticate gets 503.',
   scopes: ['check'],
   input: CheckRequest,
   statuses: { 200: 'The decision.' },

@@ -150,6 +150,7 @@ const revokeEntitlement = contract({
   operationId: 'revokeEntitlement',
   tag: 'Entitlements',
   summary: 'End an entitlement now',
+  description: 'The reason is in the audit trail.',
   scopes: ['admin'],
   input: RevokeInput,
   statuses: { 200: 'The entitlement. Again: the same.' },

@@ -167,10 +167,10 @@ const Migration = pageOf(
       from_version: z.int(),
       to_version: z.int(),
       result: z.enum(['migrated', 'skipped']),
-      reason: z
-        .enum(['change_pending', 'cancel_pending'])
-        .nullable()
-        .openapi({ description: 'Why it was skipped: it is about to change, or to end.' }),
+      reason: z.enum(['change_pending', 'cancel_pending', 'quantity_too_large']).nullable().openapi({
+        description:
+          'Why it was skipped: it is about to change, or to end, or its quantity is too large for what the new version grants.',
+      }),
       effective_at: instant().nullable(),
     })
     .openapi('MigratedSubscription'),
@@ -191,7 +191,7 @@ const migratePlan = contract({
   tag: 'Plans',
   summary: 'Move the subscriptions of a plan to its newest version',
   description:
-    'One bounded batch, all or nothing: those on an older version, by their ids. Call it with `next_cursor` until `has_more` is false. Whoever is about to change or to end is skipped. Done again it finds only what is left.',
+    'One bounded batch, all or nothing: those on an older version, by their ids. Call it with `next_cursor` until `has_more` is false. Whoever is about to change or to end, or has too large a quantity for it, is skipped. Done again it finds only what is left.',
   scopes: ['admin'],
   input: MigrateInput,
   statuses: { 200: 'What was done with each; of a dry run, what would be.' },

@@ -55,6 +55,10 @@ const GRANTED_EXAMPLE = {
   },
 }
 
+/** A product has the bounds of any quantity. */
+const PRODUCT = 'Each of them must stay below 10¹⁵ and have at most 15 digits.'
+const TOO_LARGE = '`invalid_parameter` (quantity): too large for what the plan grants.'
+
 const OfAccount = z.strictObject({ account_id: accountId() })
 const CreateInput = OfAccount.extend({
   idempotency_key: idempotencyKey().optional(),
@@ -62,7 +66,7 @@ const CreateInput = OfAccount.extend({
   start_at: beginning().nullish().openapi({ description: 'Now when left out. It is the billing anchor.' }),
   quantity: positiveQuantity()
     .optional()
-    .openapi({ default: 1, description: "Multiplies the plan's quantities.", example: 1 }),
+    .openapi({ default: 1, description: `Multiplies the plan's quantities. ${PRODUCT}`, example: 1 }),
 })
 const createSubscription = contract({
   method: 'post',
@@ -75,7 +79,11 @@ const createSubscription = contract({
   input: CreateInput,
   statuses: { 201: 'The subscription and what it grants.', 200: 'A duplicate: the first result.' },
   answer: Subscribed,
-  errors: { 404: 'No such plan.', 409: '`idempotency_conflict`, or a plan that cannot be subscribed to.' },
+  errors: {
+    400: TOO_LARGE,
+    404: 'No such plan.',
+    409: '`idempotency_conflict`, or a plan that cannot be subscribed to.',
+  },
   example: {
     request: { idempotency_key: 'signup_1', plan_id: 'pro' },
     answer: { subscription: SUBSCRIPTION_EXAMPLE, entitlements: [GRANTED_EXAMPLE], duplicate: false },
@@ -116,7 +124,7 @@ const ChangeInput = ById.extend({
   plan_id: code().openapi({ example: 'team' }),
   quantity: positiveQuantity()
     .optional()
-    .openapi({ description: "Multiplies the plan's quantities; as it is when left out." }),
+    .openapi({ description: `Multiplies the plan's quantities; as it is when left out. ${PRODUCT}` }),
 })
 const CHANGED_EXAMPLE = { subscription: SUBSCRIPTION_EXAMPLE, entitlements: [GRANTED_EXAMPLE], duplicate: false }
 const NO_SUBSCRIPTION = 'The account has no such subscription.'
@@ -128,13 +136,14 @@ const changeSubscription = contract({
   tag: 'Subscriptions',
   summary: 'Change the plan, or how many of it',
   description:
-    'It stays the same subscription. Usage of the running windows counts on under the new limits: where resource, scope and window type are the same the counter goes on, rollover included; into another type of window it is carried when the change is made now. A limit below what is used denies, or goes over, by its rule. To the plan it has, a subscription keeps its version. Replaces whatever was pending, a cancel too.',
+    'It stays the same subscription. Usage of the running windows counts on under the new limits: where resource, scope and window type are the same the counter goes on, rollover included; into another type of window it is carried when the change is made now, and starts from zero at `period_end`. A limit below what is used denies, or goes over, by its rule. To the plan it has, a subscription keeps its version. Replaces whatever was pending, a cancel too.',
   scopes: ['admin'],
   idempotency: 'optional',
   input: ChangeInput,
-  statuses: { 200: 'The subscription, and what it grants now or is about to.' },
+  statuses: { 200: 'The subscription, and what it grants now or is about to. A duplicate: the first result.' },
   answer: Subscribed,
   errors: {
+    400: TOO_LARGE,
     404: `${NO_SUBSCRIPTION} Or there is no such plan.`,
     409: '`subscription_ended`, `plan_not_active`, `idempotency_conflict`.',
   },
@@ -190,6 +199,7 @@ const migrateSubscription = contract({
   statuses: { 200: 'The subscription, and what it grants now or is about to.' },
   answer: Subscribed,
   errors: {
+    400: TOO_LARGE,
     404: NO_SUBSCRIPTION,
     409: '`subscription_ended`, `change_pending`, `plan_not_active` (a draft), `idempotency_conflict`.',
   },

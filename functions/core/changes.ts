@@ -1,3 +1,4 @@
+import type { KeyRecordInSql } from './credential.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What the edge must know of a namespace to use anything cached of it. */
@@ -40,11 +41,17 @@ export interface KeyChange {
   readonly holders: readonly Lease[] | null
 }
 
+/** An API key that was revoked (`record` null) or given another end. */
+export interface ApiKeyChange {
+  /** SHA-256, in hex. */
+  readonly hash: string
+  readonly record: KeyRecordInSql | null
+}
+
 /** What a command changed in one namespace: `changes` in database/README.md is a list of them. */
 export interface NamespaceChange extends Epoch {
   readonly keys: readonly KeyChange[]
-  /** SHA-256, in hex, of the API keys that work no more. */
-  readonly revoked_keys: readonly string[]
+  readonly api_keys: readonly ApiKeyChange[]
 }
 
 /** What a SQL function answered, and what it changed. */

@@ -34,3 +34,13 @@ export interface KeyRecord {
   /** Milliseconds since 1970; null = never. */
   readonly expires_at_ms: number | null
 }
+
+/** The same as SQL says it: `expires_at` is an instant, or null. */
+export interface KeyRecordInSql {
+  readonly scopes: readonly Scope[]
+  readonly expires_at: string | null
+}
+
+export function keyRecordOf(namespace: string, { scopes, expires_at }: KeyRecordInSql): KeyRecord {
+  return { namespace, scopes, expires_at_ms: expires_at === null ? null : Date.parse(expires_at) }
+}

@@ -36,6 +36,8 @@ export interface KindSnapshot {
   readonly warn_at_percent: number | null
   readonly overage_multiplier: number
   readonly grace: SnapshotGrace | null
+  /** Of the rule; what to answer when no store can. */
+  readonly on_error: OnError
   /** Ascending. */
   readonly bands: readonly Band[]
 }
@@ -55,7 +57,6 @@ export interface Snapshot {
   readonly valid_until: string | null
   /** The next instant at which time alone can widen the answer. */
   readonly improves_at: string | null
-  readonly on_error: OnError
   readonly suspended: boolean
   /** Those in force, in the order of `LIMIT_KINDS`. */
   readonly kinds: readonly KindSnapshot[]

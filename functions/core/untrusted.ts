@@ -24,7 +24,6 @@ export function isSnapshot(value: unknown): value is Snapshot {
     isInstant(value.as_of) &&
     isNullOr(isInstant, value.valid_until) &&
     isNullOr(isInstant, value.improves_at) &&
-    isOneOf(ON_ERROR, value.on_error) &&
     typeof value.suspended === 'boolean' &&
     isListOf(isKind, value.kinds) &&
     isAbsent(value.absent)
@@ -48,6 +47,7 @@ function isKind(value: unknown): value is KindSnapshot {
     isNullOr(isNumber, value.warn_at_percent) &&
     isNumber(value.overage_multiplier) &&
     isNullOr(isGrace, value.grace) &&
+    isOneOf(ON_ERROR, value.on_error) &&
     isListOf(isBand, value.bands) &&
     // The last one is open: every quantity has its answer.
     value.bands.at(-1)?.up_to === null

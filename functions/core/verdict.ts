@@ -68,7 +68,10 @@ interface Asked {
 }
 
 const ONE = 1_000_000n
-const NOTHING_HELD: Omit<KindSnapshot, 'limit_kind' | 'bands'> = {
+/** What a decision shows of a kind. */
+type Shown = Omit<KindSnapshot, 'limit_kind' | 'on_error' | 'bands'>
+
+const NOTHING_HELD: Shown = {
   limit: '0',
   used: '0',
   held: '0',
@@ -103,6 +106,12 @@ export function renderDecision(snapshot: Snapshot, question: Question, verdicts:
     first,
   )
   return decision(question, leading.kind, leading.verdict, answers.map(limitVerdict))
+}
+
+/** The `on_error` of the rules that decide a question: allow if that of each kind that it asks allows. */
+export function onErrorOf(snapshot: Snapshot, { purpose, quantity }: Question): OnError {
+  const asked = kindsAsked(snapshot.kinds, purpose, parseQuantity(quantity))
+  return asked.length > 0 && asked.every(({ kind }) => kind.on_error === 'allow') ? 'allow' : 'deny'
 }
 
 /** The decision when no store could answer: the request's or the rule's `on_error` decides. */
@@ -174,7 +183,7 @@ function limitVerdict({ kind, verdict }: { kind: KindSnapshot; verdict: KindVerd
 
 function decision(
   question: Question,
-  kind: Omit<KindSnapshot, 'limit_kind' | 'bands'>,
+  kind: Shown,
   verdict: Omit<KindVerdict, 'limit_kind'>,
   limits: readonly LimitVerdict[],
 ): Verdict {

@@ -32,5 +32,5 @@ export function changesOfConsume<Entry>(
   // A UUID that is used as it is has one name, however it was written.
   const name = account_id.toLowerCase() === snapshot.account_id ? snapshot.account_id : account_id
   const key = { account_id: name, resource, key_version, snapshot, holders: null }
-  return [{ namespace, config_version, clock_offset_ms, keys: [key], revoked_keys: [] }]
+  return [{ namespace, config_version, clock_offset_ms, keys: [key], api_keys: [] }]
 }

@@ -17,8 +17,8 @@ import { askRedis, type Reading, recallFresh } from './reading.ts'
 import { lacksKeyRecord, remember, rememberUnknownKey } from './remember.ts'
 
 /**
- * Decides checks, each from the nearest tier that may answer it; those that are left take one request to Postgres.
- * The decisions are in the order of the questions.
+ * Decides checks, each from the nearest tier that may answer it and all others of its account and resource; those that
+ * are left take one request to Postgres. The decisions are in the order of the questions.
  * @throws Failure as Postgres refuses; 503 when nobody could tell whether the key is one of ours
  */
 export async function decide(
@@ -29,14 +29,14 @@ export async function decide(
   const all = questions.map((question, index) => asked(question, index, asking.namespace))
   const decisions: (CheckDecision | undefined)[] = []
   const isOpen = ({ index }: Asked) => decisions[index] === undefined
-  const mayBeCached = all.filter(({ isFresh }) => !isFresh)
+  const [, mayBeCached] = split(all, ({ isFresh }) => isFresh)
   if (mayBeCached.length > 0) {
     await asking.timed('memory', () => answerFrom('memory', mayBeCached, (one) => recallFresh(tiers, one)))
-    const missed = mayBeCached.filter(isOpen)
+    const [missed] = split(mayBeCached, isOpen)
     const readings = missed.length > 0 ? await askRedis(tiers, asking, missed) : null
     if (readings) answerFrom('redis', missed, ({ index }) => readings.get(index) ?? null)
   }
-  const open = all.filter(isOpen)
+  const [open] = split(all, isOpen)
   if (open.length > 0) {
     for (const [index, decision] of await askPostgres(open, asking, tiers)) decisions[index] = decision
   }
@@ -47,6 +47,8 @@ export async function decide(
     const epoch = tiers.memory.epoch(asking.namespace)
     const nowMs = tiers.nowMs()
     for (const one of some) {
+      // Also of one that memory answered, where it lacked another of that account and resource.
+      decisions[one.index] = undefined
       const reading = readingOf(one)
       if (!reading || reading.configVersion !== epoch?.config_version) continue
       const { value, readAtMs } = reading
@@ -58,6 +60,18 @@ export async function decide(
       if (mayAnswer(decision, value, readAtMs, nowMs, maxMs)) decisions[one.index] = decision
     }
   }
+}
+
+/**
+ * Those of which it is true, with all that ask about the same account and resource, because one answer shows one state
+ * of it; and the others.
+ */
+function split(asked: readonly Asked[], isMeant: (one: Asked) => boolean): [readonly Asked[], readonly Asked[]] {
+  const meant = asked.filter(isMeant)
+  if (meant.length === 0) return [meant, asked]
+  if (meant.length === asked.length) return [meant, []]
+  const names = new Set(meant.map(({ name }) => name))
+  return [asked.filter(({ name }) => names.has(name)), asked.filter(({ name }) => !names.has(name))]
 }
 
 /** Of the newest record of the key: memory has learnt what Redis has. @throws Failure 401 */

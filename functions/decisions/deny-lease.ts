@@ -32,6 +32,7 @@ export async function denyLease(
 ): Promise<LeaseDenial | null> {
   const { account_id, resource, scope, holder, units } = question
   if (!redis || credential.type !== 'jwt' || !isCanonical(account_id)) return null
+  const askedAtMs = nowMs()
   const answer = await timed('redis', () => redis.read({ namespace, keyHash: null, keys: [question], holders: true }))
   const state = answer?.states[0]
   const found = state?.scopes.get(scopeKey(scope))
@@ -39,7 +40,7 @@ export async function denyLease(
   const { holders } = state
   const known = memory.state(stateName(namespace, account_id, resource))
   const isCurrent =
-    memory.learnEpoch(answer.epoch) &&
+    memory.learnEpoch(answer.epoch, 'redis', askedAtMs) &&
     state.configVersion === answer.epoch.config_version &&
     (!known || compareVersions(state, known) >= 0)
   if (!isCurrent || !isWithin(DENIAL_MS - 1, holders.readAtMs, nowMs())) return null

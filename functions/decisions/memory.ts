@@ -14,6 +14,8 @@ const MAX_KEYS = 2000
 const MAX_NAMESPACES = 2000
 /** As in lua/store.ts. */
 const MAX_SCOPES = 64
+/** For clocks that differ. */
+const SLACK_MS = 1000
 
 /** `filledAtMs`: when the Worker began to ask the tier that this was filled from. */
 export interface Remembered<Value> extends Aged<Value> {
@@ -32,8 +34,11 @@ export interface RememberedState extends VersionPair {
  */
 export interface Memory {
   epoch(namespace: string): Epoch | undefined
-  /** False if a newer one is known. */
-  learnEpoch(epoch: Epoch): boolean
+  /**
+   * `askedAtMs`: when the Worker began to ask the tier that says so. False if a newer one is known. Of Redis an older
+   * one may only be what a lost write left there.
+   */
+  learnEpoch(epoch: Epoch, tier: 'redis' | 'postgres', askedAtMs: number): boolean
   keyRecord(hash: string): Aged<KeyRecord | null> | undefined
   learnKeyRecord(hash: string, record: Aged<KeyRecord | null>): void
   state(name: string): RememberedState | undefined
@@ -41,19 +46,27 @@ export interface Memory {
   learnState(name: string, state: KeyState, filledAtMs: number): boolean
 }
 
-/** `forgetMs`: what is older makes way for an older version too: after a restore, versions begin anew. */
-export function createMemory(nowMs: () => number, forgetMs: number): Memory {
-  const epochs = createLru<Epoch & { readonly learntAtMs: number }>(MAX_NAMESPACES, Number.POSITIVE_INFINITY)
+/** `postgresBudgetMs`: how long a request to Postgres may take. */
+export function createMemory(postgresBudgetMs: number): Memory {
+  const epochs = createLru<Epoch & { readonly askedAtMs: number }>(MAX_NAMESPACES, Number.POSITIVE_INFINITY)
   const keyRecords = createLru<Aged<KeyRecord | null>>(MAX_KEYS, Number.POSITIVE_INFINITY)
   const states = createLru<RememberedState>(MAX_STATES, MAX_STATE_BYTES)
 
+  /**
+   * In one database versions never fall, and what told the known one was done within the budget: if a later reading of
+   * Postgres has an older one, the database was restored.
+   */
+  function isRestored(readAtMs: number, knownAtMs: number): boolean {
+    return readAtMs - knownAtMs > postgresBudgetMs + SLACK_MS
+  }
+
   return {
     epoch: epochs.get,
-    learnEpoch(epoch) {
+    learnEpoch(epoch, tier, askedAtMs) {
       const known = epochs.get(epoch.namespace)
       const isOlder = known !== undefined && epoch.config_version < known.config_version
-      if (isOlder && nowMs() - known.learntAtMs < forgetMs) return false
-      epochs.set(epoch.namespace, { ...epoch, learntAtMs: nowMs() }, 0)
+      if (isOlder && !(tier === 'postgres' && isRestored(askedAtMs, known.askedAtMs))) return false
+      epochs.set(epoch.namespace, { ...epoch, askedAtMs }, 0)
       return true
     },
     keyRecord: keyRecords.get,
@@ -64,9 +77,8 @@ export function createMemory(nowMs: () => number, forgetMs: number): Memory {
     state: states.get,
     learnState(name, state, filledAtMs) {
       const known = states.get(name)
-      const isOutlived = known === undefined || nowMs() - known.readAtMs >= forgetMs
-      const order = isOutlived ? 1 : compareVersions(state, known)
-      if (order < 0) return false
+      const order = known ? compareVersions(state, known) : 1
+      if (known && order < 0 && !isRestored(state.readAtMs, known.readAtMs)) return false
       const learnt = remembered(state, filledAtMs)
       const next = known && order === 0 ? joined(known, learnt) : learnt
       states.set(name, next, bytesOf(name, next))

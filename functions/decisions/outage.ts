@@ -1,6 +1,6 @@
 import type { Failure } from '../core/failure.ts'
 import { isInForce, isWithin } from '../core/freshness.ts'
-import { decideFromSnapshot, decideWithoutState } from '../core/verdict.ts'
+import { decideFromSnapshot, decideWithoutState, onErrorOf } from '../core/verdict.ts'
 import { compareVersions } from '../core/versions.ts'
 import { isAdmitted } from './authority.ts'
 import { type Asked, type Asking, type CheckDecision, located, type Tiers } from './question.ts'
@@ -30,26 +30,22 @@ export async function decideInOutage(
     const remembered = recall(tiers, one)
     const stored = fromRedis.get(one.index) ?? null
     const reading = latest(remembered, stored)
-    decisions.set(one.index, decideFrom(one, reading, reading === stored ? 'redis' : 'memory', epoch?.config_version))
+    decisions.set(one.index, decideFrom(one, reading, reading === stored ? 'redis' : 'memory'))
   }
   return decisions
 
-  function decideFrom(
-    { question }: Asked,
-    reading: Reading | null,
-    source: 'memory' | 'redis',
-    configVersion: number | undefined,
-  ): CheckDecision {
+  function decideFrom({ question }: Asked, reading: Reading | null, source: 'memory' | 'redis'): CheckDecision {
     if (
       reading !== null &&
-      reading.configVersion === configVersion &&
+      reading.configVersion === epoch?.config_version &&
       isWithin(staleIfErrorMs, reading.readAtMs, nowMs()) &&
       isInForce(reading.value, nowMs())
     ) {
       return located(decideFromSnapshot(reading.value, question), source, reading.value.as_of, true)
     }
-    const onError = question.on_error ?? reading?.value.on_error ?? 'deny'
-    return located(decideWithoutState(question, onError), 'none', new Date(nowMs()).toISOString(), true)
+    const onError = question.on_error ?? (reading ? onErrorOf(reading.value, question) : 'deny')
+    const asOfMs = question.at === null ? nowMs() + (epoch?.clock_offset_ms ?? 0) : Date.parse(question.at)
+    return located(decideWithoutState(question, onError), 'none', new Date(asOfMs).toISOString(), true)
   }
 }
 

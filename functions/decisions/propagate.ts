@@ -1,4 +1,5 @@
 import type { KeyChange, NamespaceChange, Propagate } from '../core/changes.ts'
+import { type KeyRecord, keyRecordOf } from '../core/credential.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { Memory } from './memory.ts'
 import { isCanonical, stateName } from './names.ts'
@@ -8,15 +9,21 @@ import { type Aged, type KeyState, scopeKey } from './state.ts'
 export function createPropagate(memory: Memory, redis: RedisTier | null): Propagate {
   return async function propagate(changes, { readAtMs, isAwaited }) {
     const entries = changes.map((change) => entryOf(change, readAtMs))
-    const unknown = { value: null, readAtMs }
-    const revoked = new Map(changes.flatMap(({ revoked_keys }) => revoked_keys.map((hash) => [hash, unknown] as const)))
+    const records = new Map(changes.flatMap((change) => keyRecordsOf(change, readAtMs)))
     for (const { epoch, states } of entries) {
-      memory.learnEpoch(epoch)
+      memory.learnEpoch(epoch, 'postgres', readAtMs)
       for (const [name, state] of states) memory.learnState(name, state, readAtMs)
     }
-    for (const [hash, record] of revoked) memory.learnKeyRecord(hash, record)
-    return redis === null || redis.write(entries, revoked, isAwaited)
+    for (const [hash, record] of records) memory.learnKeyRecord(hash, record)
+    return redis === null || redis.write(entries, records, isAwaited)
   }
+}
+
+function keyRecordsOf({ namespace, api_keys }: NamespaceChange, readAtMs: number) {
+  return api_keys.map(({ hash, record }): [string, Aged<KeyRecord | null>] => [
+    hash,
+    { value: record && keyRecordOf(namespace, record), readAtMs },
+  ])
 }
 
 function entryOf(change: NamespaceChange, readAtMs: number): RedisEntry {

@@ -1,7 +1,7 @@
-import type { Credential } from '../core/credential.ts'
+import type { Credential, KeyRecordInSql } from '../core/credential.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { Question, Verdict } from '../core/verdict.ts'
-import type { OnError, Scope, Source } from '../core/vocabulary.ts'
+import type { OnError, Source } from '../core/vocabulary.ts'
 import type { Memory } from './memory.ts'
 import { isCanonical, stateName } from './names.ts'
 import type { RedisTier } from './redis.ts'
@@ -28,12 +28,12 @@ export interface SnapshotRequest {
 export interface SnapshotAnswer {
   readonly snapshots: readonly Snapshot[]
   /** Null for a token; absent if it was not asked for. */
-  readonly auth?: { readonly scopes: readonly Scope[]; readonly expires_at: string | null } | null | undefined
+  readonly auth?: KeyRecordInSql | null | undefined
 }
 
 export interface CheckQuestion extends Question {
   readonly at: string | null
-  /** What to answer when no store can; null leaves it to the rule, which then denies. */
+  /** What to answer when no store can; null leaves it to the rules. */
   readonly on_error: OnError | null
   /** Null leaves it to the service. */
   readonly max_staleness_ms: number | null

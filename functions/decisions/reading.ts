@@ -38,7 +38,7 @@ export async function askRedis(
   if (!answer) return null
   if (keyHash !== null && answer.keyRecord) memory.learnKeyRecord(keyHash, answer.keyRecord)
   const readings = new Map<number, Reading>()
-  if (!answer.epoch || !memory.learnEpoch(answer.epoch)) return readings
+  if (!answer.epoch || !memory.learnEpoch(answer.epoch, 'redis', filledAtMs)) return readings
   for (const [position, { index, name, question }] of questions.entries()) {
     const state = answer.states[position]
     if (!state || name === null || !memory.learnState(name, state, filledAtMs)) continue

@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../core/credential.ts'
+import { type KeyRecord, keyRecordOf } from '../core/credential.ts'
 import { isWithin } from '../core/freshness.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { stateName } from './names.ts'
@@ -29,12 +29,10 @@ export function remember(
   const records = new Map<string, Aged<KeyRecord | null>>()
   const namespace = snapshots[0]?.namespace
   if (credential.type === 'key' && auth && namespace !== undefined) {
-    const { scopes, expires_at } = auth
-    const record = { namespace, scopes, expires_at_ms: expires_at === null ? null : Date.parse(expires_at) }
-    records.set(credential.hash, { value: record, readAtMs })
+    records.set(credential.hash, { value: keyRecordOf(namespace, auth), readAtMs })
   }
   for (const [hash, record] of records) memory.learnKeyRecord(hash, record)
-  if (known) memory.learnEpoch(known)
+  if (known) memory.learnEpoch(known, 'postgres', readAtMs)
   for (const [name, state] of states) memory.learnState(name, state, readAtMs)
   if (redis) later(redis.write(known ? [{ epoch: known, readAtMs, states }] : [], records, false))
 }

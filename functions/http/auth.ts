@@ -8,6 +8,8 @@ import { equalInConstantTime, type HmacKey, importHmacKey, sha256Hex } from './e
 import { isPrintable } from './text.ts'
 
 const DAY_SECONDS = 24 * 60 * 60
+/** How far an issuer's clock may be ahead of ours. */
+const CLOCK_SKEW_SECONDS = 5
 /** The development key is not of the usual form; its namespace is this one. */
 const DEV_KEY_NAMESPACE = 'default'
 const BEARER = /^Bearer +([^\s]{1,4096})$/i
@@ -70,7 +72,7 @@ export function createAuthenticate(secrets: Secrets, nowMs: () => number): Authe
       return { credential: { type: 'key', hash, request_id: requestId }, namespaceHint }
     }
     const { jwtKeys } = await keys()
-    const claims = await verifiedClaims(token, jwtKeys, Math.floor(nowMs() / 1000))
+    const claims = await verifiedClaims(token, jwtKeys, nowMs() / 1000)
     if (!claims) throw unauthenticated('This token is not valid, or not any more.')
     const account = claims.sub ?? null
     const { ns: namespace, scope: scopes } = claims
@@ -124,9 +126,11 @@ async function verifiedClaims(token: string, keys: readonly HmacKey[], nowSecond
     const payload = await payloadSignedWith(key, token)
     if (!payload) continue
     const claims = Claims.safeParse(payload).data
-    if (!claims || claims.exp <= nowSeconds || claims.exp > nowSeconds + DAY_SECONDS) return null
-    if ((claims.nbf ?? 0) > nowSeconds || (claims.iat ?? 0) > nowSeconds) return null
-    return claims
+    if (!claims) return null
+    const { exp, nbf = 0, iat = 0 } = claims
+    const issuerSeconds = nowSeconds + CLOCK_SKEW_SECONDS
+    const isValid = exp > nowSeconds && exp <= issuerSeconds + DAY_SECONDS && Math.max(nbf, iat) <= issuerSeconds
+    return isValid ? claims : null
   }
   return null
 }

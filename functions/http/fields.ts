@@ -106,7 +106,7 @@ export const integer = (min = -MAX_INT, max = MAX_INT) => z.int().min(min).max(m
 export const ttlSeconds = () =>
   integer(10, 604_800).openapi({ description: 'Seconds until the lease ends by itself.', example: 28_800 })
 
-/** An instant: RFC 3339 with an offset, from 1970 to 9999. */
+/** An instant: RFC 3339 with an offset, from 1970 to 9999. Cut to microseconds: Postgres would round up into the next window. */
 export const time = () => timeUpTo(9)
 
 /**
@@ -125,6 +125,7 @@ function timeUpTo(lastMillennium: 8 | 9) {
       (text) => pattern.test(text) && isRealDay(text) && Date.parse(text) >= 0 && Date.parse(text) <= lastMs,
       `must be a real RFC 3339 time with an offset, from 1970 to ${lastYear}, such as 2026-12-01T00:00:00Z`,
     )
+    .overwrite((text) => text.replace(/(\.\d{6})\d+/, '$1'))
     .openapi({ format: 'date-time', pattern: pattern.source, example: '2026-12-01T00:00:00Z' })
 }
 

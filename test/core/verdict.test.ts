@@ -2,8 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseQuantity } from '../../functions/core/quantity.ts'
 import type { Band, KindSnapshot, Snapshot } from '../../functions/core/snapshot.ts'
-import { decideFromSnapshot, decideWithoutState, type Question } from '../../functions/core/verdict.ts'
-import { LIMIT_KINDS, type LimitKind, OUTCOMES, PURPOSES, type Purpose } from '../../functions/core/vocabulary.ts'
+import { decideFromSnapshot, decideWithoutState, onErrorOf, type Question } from '../../functions/core/verdict.ts'
+import {
+  LIMIT_KINDS,
+  type LimitKind,
+  ON_ERROR,
+  OUTCOMES,
+  PURPOSES,
+  type Purpose,
+} from '../../functions/core/vocabulary.ts'
 
 const MONTH = { type: 'calendar_month', start: '2026-11-01T00:00:00Z', end: '2026-12-01T00:00:00Z' }
 const CEILING: Band = { up_to: null, outcome: 'block', reason: 'limit_exceeded' }
@@ -20,6 +27,7 @@ function kind(limitKind: LimitKind, changes: Partial<KindSnapshot> = {}): KindSn
     warn_at_percent: null,
     overage_multiplier: 1,
     grace: null,
+    on_error: 'deny',
     bands: [{ up_to: '90000000', outcome: 'allow', reason: 'within_limit' }, CEILING],
     ...changes,
   }
@@ -37,7 +45,6 @@ function snapshot(kinds: readonly KindSnapshot[], changes: Partial<Snapshot> = {
     as_of: '2026-11-21T10:00:00Z',
     valid_until: null,
     improves_at: null,
-    on_error: 'deny',
     suspended: false,
     kinds,
     absent: { any: 'expired', consume: 'not_started', lease: 'revoked', assign: 'no_entitlement' },
@@ -204,6 +211,28 @@ describe('no store', () => {
     ['deny', false, 'unavailable_denied'],
   ] as const)('%s → %s, %s', (onError, allowed, reason) => {
     expect(decideWithoutState(ask(1), onError)).toMatchObject({ allowed, reason, limits: [] })
+  })
+
+  it.each<[LimitKind[], Record<Purpose, 'allow' | 'deny'>]>([
+    [['cumulative'], { any: 'deny', consume: 'deny', lease: 'deny', assign: 'deny' }],
+    [['concurrency'], { any: 'deny', consume: 'deny', lease: 'allow', assign: 'deny' }],
+    [['cumulative', 'time_access'], { any: 'deny', consume: 'allow', lease: 'deny', assign: 'deny' }],
+    [['cumulative', 'inventory', 'concurrency'], { any: 'deny', consume: 'deny', lease: 'allow', assign: 'allow' }],
+    [[...LIMIT_KINDS], { any: 'allow', consume: 'allow', lease: 'allow', assign: 'allow' }],
+  ])('of all four kinds the rules of %j allow: each purpose goes by those that it asks', (allowing, expected) => {
+    const given = snapshot(
+      LIMIT_KINDS.map((name) => kind(name, { on_error: ON_ERROR[allowing.includes(name) ? 0 : 1] })),
+    )
+    expect(Object.fromEntries(PURPOSES.map((purpose) => [purpose, onErrorOf(given, ask(1, purpose))]))).toEqual(
+      expected,
+    )
+  })
+
+  it('where none of the kinds asked is held, no rule says anything', () => {
+    const seats = snapshot([kind('concurrency', { on_error: 'allow' })])
+    expect(onErrorOf(seats, ask(1))).toBe('allow')
+    expect(onErrorOf(seats, ask(1, 'consume'))).toBe('deny')
+    expect(onErrorOf(snapshot([]), ask(1))).toBe('deny')
   })
 })
 

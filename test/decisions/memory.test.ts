@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createBreaker } from '../../functions/decisions/breaker.ts'
 import { createLru } from '../../functions/decisions/lru.ts'
 import { createMemory } from '../../functions/decisions/memory.ts'
@@ -28,7 +28,7 @@ test('and by size: of one that is replaced the new size counts, and one that is 
 })
 
 test('memory is flat over 10^6 fills of 10^5 accounts', () => {
-  const memory = createMemory(() => 0, 600_000)
+  const memory = createMemory(5000)
   const heapAfter: number[] = []
   setFlagsFromString('--expose-gc')
   const collectGarbage: () => void = runInNewContext('gc')
@@ -61,19 +61,35 @@ test('a breaker is open for as long as it was told, and closed by a success', ()
   expect(breaker.isOpen()).toBe(false)
 })
 
-test('after a restore, versions that begin anew are taken once what was known has outlived its use', () => {
-  let now = 0
-  const memory = createMemory(() => now, 600_000)
-  const state = (keyVersion: number) => ({
-    keyVersion,
-    configVersion: 1,
-    readAtMs: now,
-    scopes: new Map(),
-    holders: null,
+describe('after a restore versions begin anew', () => {
+  const state = (keyVersion: number, configVersion: number, readAtMs: number, scope = '') => {
+    const value = snapshotOf({ key_version: keyVersion, config_version: configVersion, scope: scope || null })
+    return { keyVersion, configVersion, readAtMs, scopes: new Map([[scope, { value, readAtMs }]]), holders: null }
+  }
+  const epoch = (config_version: number) => ({ namespace: 'default', config_version, clock_offset_ms: 0 })
+
+  test('an older state wins if it began to be read when nothing of before could still be under way', () => {
+    const memory = createMemory(5000)
+    expect(memory.learnState('n', state(17, 3, 1000), 1000)).toBe(true)
+    expect(memory.learnState('n', state(17, 3, 2000, 'us'), 2000)).toBe(true)
+    for (const older of [state(1, 1, 8000), state(16, 3, 8000), state(17, 2, 8000)]) {
+      expect(memory.learnState('n', older, 60_000)).toBe(false)
+    }
+    expect(memory.learnState('n', state(1, 1, 8001), 8001)).toBe(true)
+    // All of it: nothing of before the restore is left beside it.
+    expect(memory.state('n')).toMatchObject({ keyVersion: 1, configVersion: 1, readAtMs: 8001 })
+    expect([...(memory.state('n')?.scopes.keys() ?? [])]).toEqual([''])
+    expect(memory.learnState('n', state(2, 1, 8001), 8001)).toBe(true)
   })
-  expect(memory.learnState('n', state(17), now)).toBe(true)
-  now = 599_999
-  expect(memory.learnState('n', state(1), now)).toBe(false)
-  now = 600_000
-  expect(memory.learnState('n', state(1), now)).toBe(true)
+
+  test('so does an older epoch, if Postgres says so: in Redis it may be what a lost write left', () => {
+    const memory = createMemory(5000)
+    expect(memory.learnEpoch(epoch(7), 'postgres', 1000)).toBe(true)
+    expect(memory.learnEpoch(epoch(7), 'redis', 2000)).toBe(true)
+    expect(memory.learnEpoch(epoch(6), 'redis', 1_000_000)).toBe(false)
+    expect(memory.learnEpoch(epoch(6), 'postgres', 8000)).toBe(false)
+    expect(memory.epoch('default')).toMatchObject({ config_version: 7 })
+    expect(memory.learnEpoch(epoch(6), 'postgres', 8001)).toBe(true)
+    expect(memory.epoch('default')).toMatchObject({ config_version: 6 })
+  })
 })

@@ -16,6 +16,7 @@ const SCHEDULES = 1000
 const SCOPES = [null, 'us', 'us/h100']
 const ACCOUNT = 'acct'
 const RESOURCE = 'benchmark_runs'
+/** Of what reaches Redis, and what a request to Postgres may take. */
 const MAX_AGE_MS = 5000
 
 type Step = () => Promise<void>
@@ -49,11 +50,11 @@ function createSchedule(seed: number) {
   const namespace = `s${seed}`
   const name = stateName(namespace, ACCOUNT, RESOURCE)
   const truth = { key: 1, config: 1 }
-  const memories: Memory[] = Array.from({ length: 2 }, () => createMemory(() => Date.now(), 600_000))
+  const memories: Memory[] = Array.from({ length: 2 }, () => createMemory(MAX_AGE_MS))
   const propagates = memories.map((memory) => createPropagate(memory, tier))
 
-  /** Most are quick; some reach Redis so late that they are dropped. */
-  const startedAt = () => Date.now() - (random() < 0.15 ? MAX_AGE_MS + 1000 : Math.floor(random() * 900))
+  /** Most are quick; some reach Redis so late that they are dropped, if not so late as if the database was restored. */
+  const startedAt = () => Date.now() - (random() < 0.15 ? MAX_AGE_MS + 500 : Math.floor(random() * 900))
 
   function stateNow(scope: string | null, readAtMs: number): KeyState {
     const value = snapshotOf({ namespace, scope, key_version: truth.key, config_version: truth.config })
@@ -82,7 +83,7 @@ function createSchedule(seed: number) {
         }
       },
       async () => {
-        memory.learnEpoch(entry.epoch)
+        memory.learnEpoch(entry.epoch, 'postgres', readAtMs)
         memory.learnState(name, state, readAtMs)
       },
       async () => {
@@ -107,7 +108,7 @@ function createSchedule(seed: number) {
           config_version: truth.config,
           clock_offset_ms: 0,
           keys: [{ ...key, snapshot: knowsState ? snapshot : null }],
-          revoked_keys: [],
+          api_keys: [],
         }
         tell = async () => void (await propagate([change], { readAtMs, isAwaited: true }))
       },
@@ -123,7 +124,7 @@ function createSchedule(seed: number) {
         config = truth.config += 1
       },
       async () => {
-        const change = { namespace, config_version: config, clock_offset_ms: 0, keys: [], revoked_keys: [] }
+        const change = { namespace, config_version: config, clock_offset_ms: 0, keys: [], api_keys: [] }
         await propagate([change], { readAtMs: Date.now(), isAwaited: true })
       },
     ]
@@ -140,7 +141,8 @@ function createSchedule(seed: number) {
       },
       async () => {
         const state = answer?.states[0]
-        if (answer?.epoch && memory.learnEpoch(answer.epoch) && state) memory.learnState(name, state, Date.now())
+        if (!answer?.epoch || !memory.learnEpoch(answer.epoch, 'redis', Date.now())) return
+        if (state) memory.learnState(name, state, Date.now())
       },
     ]
   }

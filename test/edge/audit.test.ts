@@ -201,14 +201,14 @@ const rows: Record<string, Row> = {
   },
   'POST /v1/entitlements/{entitlement_id}/revoke': {
     path: ({ entitlement }) => `/v1/entitlements/${entitlement}/revoke`,
-    body: () => ({}),
+    body: () => ({ reason: 'Refunded' }),
     expected: (world) => [
       {
         action: 'revoke',
         object_type: 'entitlement',
         ...concerns(world, world.entitlement),
-        before: { revoked_at: null },
-        after: { revoked_at: INSTANT },
+        before: { revoked_at: null, revoke_reason: null },
+        after: { revoked_at: INSTANT, revoke_reason: 'Refunded' },
       },
     ],
   },

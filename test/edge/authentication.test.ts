@@ -15,7 +15,8 @@ import { bodyOf, errorOf } from '../support/edge-commands.ts'
 
 const BODY = { account_id: 'a', resource: 'benchmark_runs', max_staleness_ms: 0 }
 const UNAUTHENTICATED = { status: 401, type: 'authentication', code: 'unauthenticated', param: null }
-const HOUR = 3600
+const MINUTE = 60
+const HOUR = 60 * MINUTE
 const now = () => Math.floor(Date.now() / 1000)
 
 const checkWith = (authorization: string | undefined) =>
@@ -64,10 +65,11 @@ describe('without asking Postgres', () => {
       },
     ],
     ['an expired JWT', async () => `Bearer ${await signed({ exp: now() - 1 })}`],
-    ['a JWT of more than a day', async () => `Bearer ${await signed({ exp: now() + 24 * HOUR + 60 })}`],
+    ['a JWT of more than a day', async () => `Bearer ${await signed({ exp: now() + 24 * HOUR + MINUTE })}`],
     ['a JWT without exp', async () => `Bearer ${await signed({ exp: undefined })}`],
     ['an exp that is text', async () => `Bearer ${await signed({ exp: String(now() + HOUR) })}`],
-    ['a JWT not valid yet', async () => `Bearer ${await signed({ nbf: now() + HOUR })}`],
+    ['a JWT not valid yet', async () => `Bearer ${await signed({ nbf: now() + MINUTE })}`],
+    ['a JWT issued in the future', async () => `Bearer ${await signed({ iat: now() + MINUTE })}`],
     ['a JWT without ns', async () => `Bearer ${await signed({ ns: undefined })}`],
     ['an ns that is no name', async () => `Bearer ${await signed({ ns: 'De Fault' })}`],
     ['a JWT without scope', async () => `Bearer ${await signed({ scope: undefined })}`],
@@ -145,6 +147,15 @@ describe('a token', () => {
   test('of just a day is accepted', async () => {
     const { name } = await mintNamespace()
     await bodyOf(200, checkWith(`Bearer ${await mintToken(name, 'check', { exp: now() + 24 * HOUR - 5 })}`))
+  })
+
+  test('may tell its times in fractions of a second, by a clock that is a little ahead', async () => {
+    const { name } = await mintNamespace()
+    for (const ahead of [0, 3]) {
+      const issued = Date.now() / 1000 + ahead
+      const claims = { iat: issued, nbf: issued, exp: issued + 24 * HOUR }
+      await bodyOf(200, checkWith(`Bearer ${await mintToken(name, 'check', claims)}`))
+    }
   })
 
   test('may have scopes that are none of ours', async () => {

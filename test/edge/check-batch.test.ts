@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { call, countRequests, mintAccount, mintNamespace, mintToken, type Namespace } from '../support/edge.ts'
+import {
+  breakPostgres,
+  call,
+  countRequests,
+  mintAccount,
+  mintNamespace,
+  mintToken,
+  type Namespace,
+  sql,
+} from '../support/edge.ts'
 import { bodyOf, consume, errorOf, grant, invalid } from '../support/edge-commands.ts'
 import { createClock, type Isolate, startIsolate } from '../support/edge-isolate.ts'
 import { type JsonObject, listAt } from '../support/json-path.ts'
@@ -99,6 +108,109 @@ describe('a batch of checks', () => {
     await bodyOf(201, consume(namespace, accounts[2] ?? '', { quantity: 2 }))
     const answers = listAt(await bodyOf(200, batch(namespace, checksOf(accounts))), 'results')
     expect(answers.map(({ used }) => used)).toEqual([0, 0, 2])
+  })
+})
+
+describe('of one account and resource a batch shows one state', () => {
+  /** Changes the limit from 1 to 20 behind the service's back: nobody tells the caches. */
+  async function raise(account: string): Promise<void> {
+    await sql(
+      'update entitlements set quantity_allowed = 20 where account_id = (select account_id from accounts where external_id = $1)',
+      [account],
+    )
+  }
+
+  async function asked(isolate: Isolate, namespace: Namespace, checks: JsonObject[]) {
+    let answers: JsonObject[] = []
+    const { neon, upstash } = await countRequests(async () => {
+      const body = await bodyOf(200, isolate.call('POST', '/v1/check/batch', { checks }, namespace.token))
+      answers = listAt(body, 'results')
+    })
+    return { answers: answers.map(({ source, limit }) => [source, limit]), neon, upstash }
+  }
+
+  async function primed() {
+    const { namespace, accounts } = await funded(2)
+    const [account = '', other = ''] = accounts
+    const isolate = startIsolate({ background: false })
+    const scopes = (...some: (string | null)[]) => some.flatMap((scope) => checksOf([account], { scope }))
+    return { namespace, account, isolate, scopes, other: checksOf([other]) }
+  }
+
+  test('where the caches lack a scope, Postgres answers for all of them', async () => {
+    const { namespace, account, isolate, scopes, other } = await primed()
+    await results(isolate, namespace, [...scopes(null), ...other])
+    await raise(account)
+    expect(await asked(isolate, namespace, [...scopes(null, 'us', null), ...other])).toEqual({
+      answers: [...Array.from({ length: 3 }, () => ['postgres', 20]), ['memory', 2]],
+      neon: 1,
+      upstash: 1,
+    })
+  })
+
+  test('where one is to be read anew, all are, and the caches are not asked', async () => {
+    const { namespace, account, isolate, scopes, other } = await primed()
+    await results(isolate, namespace, [...scopes(null), ...other])
+    await raise(account)
+    const checks = [...scopes(null, 'us', null), ...scopes(null).map((one) => ({ ...one, max_staleness_ms: 0 }))]
+    expect(await asked(isolate, namespace, [...checks, ...other])).toEqual({
+      answers: [...Array.from({ length: 4 }, () => ['postgres', 20]), ['memory', 2]],
+      neon: 1,
+      upstash: 0,
+    })
+  })
+
+  test('where memory lacks a scope that Redis has, Redis answers for all of them', async () => {
+    const { namespace, account, isolate, scopes, other } = await primed()
+    await results(isolate, namespace, [...scopes(null), ...other])
+    await raise(account)
+    await results(
+      startIsolate(),
+      namespace,
+      [...scopes(null, 'us')].map((one) => ({ ...one, max_staleness_ms: 0 })),
+    )
+    expect(await asked(isolate, namespace, [...scopes(null, 'us'), ...other])).toEqual({
+      answers: [
+        ['redis', 20],
+        ['redis', 20],
+        ['memory', 2],
+      ],
+      neon: 0,
+      upstash: 1,
+    })
+  })
+
+  test.each([
+    ['memory has', true],
+    ['nobody has', false],
+  ])('where Redis lacks a scope that %s, Postgres answers for all of them', async (_, isRemembered) => {
+    const { namespace, account, isolate, scopes } = await primed()
+    if (isRemembered) await results(isolate, namespace, scopes(null))
+    await results(
+      startIsolate(),
+      namespace,
+      scopes('us').map((one) => ({ ...one, max_staleness_ms: 0 })),
+    )
+    await raise(account)
+    expect(await asked(isolate, namespace, scopes(null, 'us'))).toEqual({
+      answers: [
+        ['postgres', 20],
+        ['postgres', 20],
+      ],
+      neon: 1,
+      upstash: 1,
+    })
+  })
+
+  test('when Postgres cannot answer for the scope that is missing, the last state answers for the others', async () => {
+    const { namespace, isolate, scopes } = await primed()
+    await results(isolate, namespace, scopes(null))
+    await breakPostgres({ dropBefore: {} })
+    const { answers } = await asked(isolate, namespace, scopes(null, 'us'))
+    expect(answers).toEqual([
+      ['memory', 1],
+      ['none', 0],
+    ])
   })
 })
 

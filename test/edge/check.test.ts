@@ -194,6 +194,7 @@ describe('what is asked', () => {
       ['2026-11-09T23:59:59Z', { allowed: false, reason: 'not_started' }],
       ['2026-12-10T00:00:00Z', { allowed: true, used: 0, as_of: '2026-12-10T00:00:00Z' }],
       ['2027-01-31T23:59:59.999999Z', { allowed: false, used: 4, window: JANUARY }],
+      ['2027-02-01T00:59:59.999999999+01:00', { allowed: false, used: 4, window: JANUARY }],
       ['2027-02-01T01:00:00+01:00', { allowed: true, used: 0, as_of: '2027-02-01T00:00:00Z' }],
       ['2027-03-01T00:00:00Z', { allowed: false, reason: 'expired' }],
     ] as const

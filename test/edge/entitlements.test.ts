@@ -102,6 +102,19 @@ describe('a grant by hand', () => {
     expect(await held(namespace, account)).toHaveLength(1)
   })
 
+  test('a retry has the first result, whatever has become of it; a default said is one left out', async () => {
+    const { namespace, account } = await january()
+    const fields = { account_id: account, resource: 'benchmark_runs', limit_kind: 'cumulative', quantity: 10 }
+    const body = { ...key(), ...fields, metadata: { order: 'A-17' } }
+    const first = await bodyOf(201, namespace.call('POST', '/v1/entitlements', body))
+    const path = `/v1/entitlements/${textAt(first, 'entitlement_id')}`
+    const again = () => bodyOf(200, namespace.call('POST', '/v1/entitlements', { ...body, priority: 100 }))
+    await bodyOf(200, namespace.call('PATCH', path, { quantity: 20 }))
+    expect(await again()).toEqual({ ...first, duplicate: true })
+    await bodyOf(200, namespace.call('POST', `${path}/revoke`, { reason: 'Refunded' }))
+    expect(await again()).toEqual({ ...first, duplicate: true })
+  })
+
   test.each([
     ['no quantity', { quantity: undefined }, 'quantity'],
     ['a negative quantity', { quantity: -1 }, 'quantity'],

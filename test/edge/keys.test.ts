@@ -131,7 +131,10 @@ describe('a rotated key', () => {
   test('without an overlap works no more', async () => {
     const namespace = await mintNamespace()
     const { secret, path } = await made(namespace)
+    const cached = () => call('POST', '/v1/check', { account_id: 'a', resource: 'benchmark_runs' }, { bearer: secret })
+    await bodyOf(200, cached())
     const rotated = await bodyOf(201, namespace.call('POST', `${path}/rotate`, { overlap_seconds: 0 }))
+    expect(await errorOf(cached())).toEqual(UNAUTHENTICATED)
     expect(await errorOf(ask(secret))).toEqual(UNAUTHENTICATED)
     await bodyOf(200, ask(textAt(rotated, 'secret')))
   })

@@ -110,6 +110,19 @@ describe('occurred_at', () => {
     expect(await check(namespace, account, { at: occurred_at })).toMatchObject({ used: 1 })
   })
 
+  test('is cut to whole microseconds: the last nanosecond of a window is in it', async () => {
+    const { namespace, account } = await january()
+    await setClock(namespace, '2027-02-01T00:30:00Z')
+    const occurred_at = '2027-01-31T23:59:59.999999999Z'
+    expect(await bodyOf(201, meter(namespace, account, { occurred_at }))).toMatchObject({
+      entry: { occurred_at: '2027-01-31T23:59:59.999999Z' },
+    })
+    const entries = [{ ...key(), account_id: account, resource: 'benchmark_runs', quantity: 2, occurred_at }]
+    await bodyOf(200, namespace.call('POST', '/v1/meter/batch', { entries }))
+    expect(await check(namespace, account)).toMatchObject({ used: 0 })
+    expect(await check(namespace, account, { at: occurred_at })).toMatchObject({ used: 3 })
+  })
+
   test('more than five minutes ahead is refused', async () => {
     const { namespace, account } = await january()
     expect(await errorOf(meter(namespace, account, { occurred_at: '2027-01-15T12:10:00Z' }))).toEqual(

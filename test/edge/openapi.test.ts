@@ -62,7 +62,7 @@ describe('the document', () => {
     }
     const app = createApp({
       gateway: { bind: () => refuse, ready: refuse },
-      tiers: { memory: createMemory(nowMs, 0), redis: null, nowMs, memoryMs: 0, maxStalenessMs: 0, staleIfErrorMs: 0 },
+      tiers: { memory: createMemory(0), redis: null, nowMs, memoryMs: 0, maxStalenessMs: 0, staleIfErrorMs: 0 },
       propagate: refuse,
       limiters: { requestsPerKey: undefined, failedAuthPerAddress: undefined },
       observe: () => {},

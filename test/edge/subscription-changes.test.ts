@@ -134,6 +134,25 @@ describe('a change', () => {
     })
   })
 
+  test('a retry has the first result, whatever came after it', async () => {
+    const { change } = await subscribed()
+    const [up, down] = [
+      { ...key(), plan_id: 'pro' },
+      { ...key(), plan_id: 'basic', quantity: 2 },
+    ]
+    const first = await bodyOf(200, change(up))
+    const second = await bodyOf(200, change(down))
+    expect(await bodyOf(200, change(up))).toEqual({ ...first, duplicate: true })
+    expect(await bodyOf(200, change(down))).toEqual({ ...second, duplicate: true })
+  })
+
+  test('to more than a quantity can be is refused and changes nothing', async () => {
+    const { change, get } = await subscribed()
+    const before = await get()
+    expect(await errorOf(change({ plan_id: 'pro', quantity: 2e12 }))).toEqual(invalid('quantity'))
+    expect(await get()).toEqual(before)
+  })
+
   test.each([
     ['no plan', { plan_id: undefined }, 'plan_id'],
     ['another time', { when: 'tomorrow' }, 'when'],
@@ -236,6 +255,19 @@ describe('a migration', () => {
     })
     for (const each of [account, second]) expect(await check(namespace, each)).toMatchObject({ limit: 80 })
     expect(await run({})).toMatchObject({ migrated: 0, data: [] })
+  })
+
+  test('of all passes by whose quantity would be too large', async () => {
+    const { namespace, change } = await subscribed()
+    await bodyOf(200, change({ plan_id: 'basic', quantity: 1e13 }))
+    await bodyOf(200, namespace.call('PUT', '/v1/plans/basic', plan(100)))
+    for (const dry_run of [true, false]) {
+      expect(await bodyOf(200, namespace.call('POST', '/v1/plans/basic/migrate', { dry_run }))).toMatchObject({
+        migrated: 0,
+        skipped: 1,
+        data: [{ result: 'skipped', reason: 'quantity_too_large', effective_at: null }],
+      })
+    }
   })
 
   test('refuses what it cannot do', async () => {

@@ -128,6 +128,24 @@ describe('a new subscription', () => {
     expect(listAt(listed, 'data')).toEqual([first['subscription']])
   })
 
+  test('again after a cancel is the first result still', async () => {
+    const { namespace, account } = await offered()
+    const fields = key()
+    const first = await bodyOf(201, subscribe(namespace, account, fields))
+    const path = `/v1/accounts/${account}/subscriptions/${textAt(first, 'subscription.subscription_id')}`
+    await bodyOf(200, namespace.call('POST', `${path}/cancel`, {}))
+    expect(await bodyOf(200, subscribe(namespace, account, fields))).toEqual({ ...first, duplicate: true })
+  })
+
+  test('of more than a quantity can be is refused', async () => {
+    const { namespace, account } = await offered()
+    for (const quantity of [999_999_999_999_999, 1e14]) {
+      expect(await errorOf(subscribe(namespace, account, { quantity }))).toEqual(invalid('quantity'))
+    }
+    const listed = await bodyOf(200, namespace.call('GET', `/v1/accounts/${account}/subscriptions`))
+    expect(listAt(listed, 'data')).toEqual([])
+  })
+
   test.each(['draft', 'archived'])('to a plan that is %s is a conflict', async (status) => {
     const { namespace, account } = await offered({ ...PLAN, status })
     expect(await errorOf(subscribe(namespace, account))).toEqual({

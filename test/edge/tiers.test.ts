@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { countRequests, mintAccount, mintNamespace, mintToken, redis, sql } from '../support/edge.ts'
-import { bodyOf, errorOf, grant, key } from '../support/edge-commands.ts'
+import { bodyOf, errorOf, grant, key, rule } from '../support/edge-commands.ts'
 import { type Clock, createClock, type Isolate, startIsolate } from '../support/edge-isolate.ts'
 import type { JsonObject } from '../support/json-path.ts'
 
@@ -375,6 +375,42 @@ describe('what is written shows', () => {
   })
 })
 
+describe('Postgres restored, and Redis flushed', () => {
+  async function restore({ namespace, account, ...world }: Funded): Promise<void> {
+    await sql('update namespaces set config_version = config_version - 1 where namespace_id = $1', [namespace.name])
+    await sql(
+      `update resource_state s set key_version = s.key_version - 1 from accounts a
+       where a.account_id = s.account_id and a.namespace_id = $1 and a.external_id = $2`,
+      [namespace.name, account],
+    )
+    await redis('DEL', `ns:${namespace.name}`, snapName({ namespace, account, ...world }))
+  }
+
+  test('the caches answer again once nothing of before can still be under way, though versions are lower', async () => {
+    const world = await funded()
+    await rule(world.namespace, null, { action: 'block' })
+    const clock = createClock()
+    const [here, there] = [startIsolate({ clock }), startIsolate({ clock })]
+    for (const isolate of [here, there]) {
+      await check(isolate, world)
+      expect(await check(isolate, world)).toMatchObject({ source: 'memory' })
+    }
+    await restore(world)
+    clock.advance(6000)
+    for (let turn = 0; turn < 2; turn++) expect(await check(here, world)).toMatchObject({ source: 'postgres' })
+    clock.advance(1)
+    for (const isolate of [here, there]) {
+      expect(await check(isolate, world)).toMatchObject({ source: 'postgres' })
+      expect(await check(isolate, world)).toMatchObject({ source: 'memory' })
+    }
+    clock.advance(1000)
+    expect(await check(there, world)).toMatchObject({ source: 'redis' })
+    await consume(here, world, { quantity: 3 })
+    expect(await check(here, world)).toMatchObject({ source: 'memory', used: 3 })
+    expect(await check(startIsolate({ clock }), world)).toMatchObject({ source: 'redis', used: 3 })
+  })
+})
+
 describe('keys', () => {
   test('a revoked key is refused at once where it was revoked, and elsewhere within 10 s', async () => {
     const world = await funded()
@@ -485,6 +521,7 @@ describe('what is found in Redis is not trusted', () => {
     ['garbage', () => 'garbage'],
     ['an empty value', () => ''],
     ['half a value', (value) => value.slice(0, value.length / 2)],
+    ['what no kind has an on_error in', (value) => value.replaceAll(/"on_error": ?"deny", ?/g, '')],
     ['an older form', (value) => value.replace(/^1 /, '0 ')],
     ['a newer form', (value) => value.replace(/^1 /, '2 ')],
     ['JSON of something else', (value) => value.replace(/\{.*\}/, '{"allowed":true}')],

@@ -70,9 +70,13 @@ export interface Hold {
   readonly scope: string | null
   readonly quantity: bigint
   readonly overage: bigint
-  readonly parts: readonly (Part & { readonly windowEnd: number })[]
+  parts: readonly HeldPart[]
   readonly expiresAt: number
   ended: boolean
+}
+
+interface HeldPart extends Part {
+  readonly windowEnd: number
 }
 
 interface Part {
@@ -401,6 +405,32 @@ export class Auditor {
       // What was given back late may be more than was used since: a credit, for which nothing more may be used at once.
       used: atLeastZero(sum(uses.map(usedBy)) + this.#carriedInto(grant, at)),
       overage: atLeastZero(sum(uses.map(({ overage }) => overage))) + sum(holds.map(({ overage }) => overage)),
+    }
+  }
+
+  /** What is held of a grant's window at an instant. */
+  held(grant: Grant, now: number): bigint {
+    return this.#counted(grant, now, now).held
+  }
+
+  /** What is held of a grant's window is held of the one that takes its place. */
+  moveHolds(from: Grant, into: Grant, now: number): void {
+    const { end } = windowOf(from, now)
+    const isMoved = (part: HeldPart) =>
+      this.#bucketOf(part.grant) === from.bucket && (from.window === 'rolling_24h' || part.windowEnd === end)
+    for (const hold of this.#liveHolds(now)) {
+      const place = hold.parts.findIndex((part) => isMoved(part) || part.grant === into.id)
+      if (!hold.parts.some(isMoved)) continue
+      const joined = hold.parts.filter((part) => isMoved(part) || part.grant === into.id)
+      const rest = hold.parts.filter((part) => !joined.includes(part))
+      const moved = {
+        grant: into.id,
+        windowEnd: windowOf(into, now).end,
+        included: sum(joined.map(({ included }) => included)),
+        overage: sum(joined.map(({ overage }) => overage)),
+        excess: 0n,
+      }
+      hold.parts = rest.toSpliced(place, 0, moved)
     }
   }
 

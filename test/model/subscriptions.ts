@@ -144,7 +144,8 @@ function carry(
   now: number,
 ): void {
   const left = replaced
-    .filter((grant) => !granted.some(({ bucket }) => bucket === grant.bucket) && (used.get(grant) ?? 0n) > 0n)
+    .filter((grant) => !granted.some(({ bucket }) => bucket === grant.bucket))
+    .filter((grant) => (used.get(grant) ?? 0n) > 0n || auditor.held(grant, now) > 0n)
     .toSorted((one, other) => one.priority - other.priority)
   for (const scope of new Set(left.map((grant) => grant.scope))) {
     const all = inOrder(granted.filter((grant) => grant.scope === scope))
@@ -154,6 +155,7 @@ function carry(
       if (!into) continue
       const { start } = windowOf(into, now)
       auditor.carried.push({ bucket: into.bucket, windowStart: start, quantity: used.get(grant) ?? 0n })
+      auditor.moveHolds(grant, into, now)
     }
   }
 }

@@ -26,7 +26,8 @@ const LAWS: Record<string, string> = {
       else (k.operation, k.result -> 'reservation' ->> 'reservation_id') is distinct from ('reserve', r.reservation_id::text) end`,
   'what holds of windows holds what adds up to it; nothing else holds of any': `
     select r.reservation_id from reservations r
-    left join (select reservation_id, sum(included_quantity) as included, sum(overage_quantity) as overage from reservation_allocations group by 1) a
+    left join (select reservation_id, sum(included_quantity) as included, sum(overage_quantity) as overage from reservation_allocations
+      where held_until = 'infinity' group by 1) a
       using (reservation_id)
     where r.namespace_id = $1 and case when r.limit_kind_code = 'cumulative'
       then (a.included, a.overage) is distinct from (r.quantity - r.overage_quantity, r.overage_quantity) else a.reservation_id is not null end`,

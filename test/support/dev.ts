@@ -13,7 +13,13 @@ const repository = fileURLToPath(new URL('../..', import.meta.url))
 const START_BUDGET_MS = 60_000
 const END_BUDGET_MS = 15_000
 
-export type DevOptions = { dataDir: string; port?: number; env?: Record<string, string> }
+export type DevOptions = {
+  dataDir: string
+  port?: number
+  env?: Record<string, string>
+  /** What runs it, if not Node alone; in a process group of its own. */
+  command?: [string, ...string[]]
+}
 
 export type Dev = {
   port: number
@@ -52,9 +58,11 @@ export async function startDev(options: DevOptions): Promise<Dev> {
   return dev
 }
 
-export async function launchDev({ dataDir, port = 0, env = {} }: DevOptions): Promise<Dev> {
+export async function launchDev({ dataDir, port = 0, env = {}, command }: DevOptions): Promise<Dev> {
   const actualPort = port === 0 ? await freePort() : port
-  const child = spawn(process.execPath, [`${repository}local/dev.ts`], {
+  const [file, ...args] = command ?? [process.execPath, `${repository}local/dev.ts`]
+  const child = spawn(file, args, {
+    detached: command !== undefined,
     cwd: repository,
     env: { ...settingsFree(), PORT: String(actualPort), MEC_DATA_DIR: dataDir, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -100,7 +108,8 @@ export async function launchDev({ dataDir, port = 0, env = {} }: DevOptions): Pr
 
 /** Our own environment, without what would configure the service. */
 function settingsFree(): NodeJS.ProcessEnv {
-  const settings = ['PORT', 'MEC_DATA_DIR', 'MEC_DEV_KEY', 'JWT_SECRET', 'npm_lifecycle_event', 'NODE_OPTIONS']
+  const settings = ['PORT', 'MEC_DATA_DIR', 'MEC_DEV_KEY', 'JWT_SECRET', 'JWT_SECRET_PREVIOUS']
+  settings.push('npm_lifecycle_event', 'NODE_OPTIONS')
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.includes(name)))
 }
 

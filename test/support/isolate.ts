@@ -59,7 +59,8 @@ export interface Isolate {
 /** The whole service with a memory of its own: as another isolate, on the same stores, has it. */
 export function buildIsolate(stores: IsolateStores, options: IsolateOptions = {}): Isolate {
   const nowMs = options.clock?.nowMs ?? (() => Date.now())
-  const memory = createMemory(nowMs, 600_000)
+  const postgresBudgetMs = options.postgresBudgetMs ?? 5000
+  const memory = createMemory(postgresBudgetMs)
   const redis = options.redis === false ? null : redisTierOf(stores, options, nowMs)
   const left: Promise<unknown>[] = []
   const observations: Observation[] = []
@@ -68,7 +69,7 @@ export function buildIsolate(stores: IsolateStores, options: IsolateOptions = {}
   const gateway = createGateway({
     databaseUrl: stores.workerUrl,
     fetchEndpoint: stores.neonEndpoint,
-    budgetMs: options.postgresBudgetMs ?? 5000,
+    budgetMs: postgresBudgetMs,
   })
   const app = createApp({
     gateway,

@@ -14,7 +14,6 @@ export function snapshotOf(fields: Partial<Snapshot> & { used?: number; remainin
     as_of: '2026-11-21T10:00:00.000Z',
     valid_until: null,
     improves_at: null,
-    on_error: 'deny',
     suspended: false,
     kinds: [
       {
@@ -28,6 +27,7 @@ export function snapshotOf(fields: Partial<Snapshot> & { used?: number; remainin
         warn_at_percent: null,
         overage_multiplier: 1,
         grace: null,
+        on_error: 'deny',
         bands: [
           { up_to: `${remaining}000000`, outcome: 'allow', reason: 'within_limit' },
           { up_to: null, outcome: 'block', reason: 'limit_exceeded' },

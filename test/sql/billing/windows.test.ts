@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { audit } from '../../support/audit.ts'
 import {
   accountId,
+  assign,
+  at,
   consume,
   grant,
   keyed,
@@ -115,6 +117,19 @@ describe('an item', () => {
     await meter(place.account, { resource, quantity: 3 }, place.namespace)
     expect(await items(place)).toMatchObject([{ entitlement_id: null, resource, included_quantity: 3 }])
     expect(await audit(place.namespace)).toEqual({})
+  })
+
+  it('seats over the limit are counted, not billed; the ledger has each', async () => {
+    const place = await placeAt('2031-11-20T12:00:00Z')
+    const seats = { limit_kind: 'inventory', resource: 'named_users' }
+    await grant(place.account, { ...seats, quantity: 1 }, place.namespace)
+    await ruleFor(place.account, { ...seats, action: 'overage', overage_multiplier: 10 }, place.namespace)
+    for (const user of ['ada', 'bob', 'cleo']) await assign(place.account, user, {}, place.namespace)
+    expect(await items(place)).toMatchObject([
+      { entitlement_id: null, included_quantity: 1, overage_quantity: 2, billable_quantity: 0, billable_amount: 0 },
+    ])
+    const ledger = await api('api_ledger_list', { account_id: place.account }, token(place.namespace))
+    expect(listAt(ledger, 'data').map((entry) => at(entry, 'overage_quantity'))).toEqual([1, 1, 0])
   })
 })
 

@@ -32,6 +32,12 @@ async function person(namespace: string): Promise<Person> {
   const own = { account_id: account }
   await grant(account, { quantity: 50, metadata, window: 'calendar_month', ...keyed() }, namespace)
   await grant(account, { resource: 'gpu_hours', metadata }, namespace)
+  const refunded = await grant(account, { resource: 'gpu_hours' }, namespace)
+  await api(
+    'api_entitlement_revoke',
+    { entitlement_id: textAt(refunded, 'entitlement_id'), reason: `Refunded to ${mark}` },
+    admin,
+  )
   await grant(account, { resource: 'concurrent_users', limit_kind: 'concurrency', quantity: 9 }, namespace)
   await grant(account, { resource: 'named_users', limit_kind: 'inventory', quantity: 9 }, namespace)
   await api('api_account_patch', { ...own, name: `Name ${mark}`, metadata }, admin)
@@ -41,8 +47,11 @@ async function person(namespace: string): Promise<Person> {
     { ...own, ...keyed(), resource: 'benchmark_runs', limit_kind: 'cumulative', action: 'overage' },
     admin,
   )
-  await api('api_plan_put', { plan_id: 'p', name: 'P', status: 'active', entitlements: [] }, admin)
-  await api('api_subscription_create', { ...own, ...keyed(), plan_id: 'p' }, admin)
+  const GPUS = { resource: 'gpu_hours', limit_kind: 'cumulative', quantity: 1 }
+  await api('api_plan_put', { plan_id: 'p', name: 'P', status: 'active', entitlements: [GPUS] }, admin)
+  const subscribed = await api('api_subscription_create', { ...own, ...keyed(), plan_id: 'p' }, admin)
+  const subscription_id = textAt(subscribed, 'subscription.subscription_id')
+  await api('api_subscription_change', { ...own, ...keyed(), subscription_id, plan_id: 'p', quantity: 2 }, admin)
   const { entry } = await consume(account, { quantity: 60, metadata }, namespace)
   await reverse(textAt(entry ?? {}, 'entry_id'), { quantity: 1, reason: mark }, namespace)
   await meter(account, { metadata }, namespace)
@@ -121,6 +130,7 @@ describe('an erase', () => {
         'concurrency_leases.holder',
         'concurrency_leases.metadata',
         'entitlements.metadata',
+        'entitlements.revoke_reason',
         'inventory_items.item',
         'inventory_items.metadata',
         'ledger_details.metadata',
@@ -137,7 +147,7 @@ describe('an erase', () => {
       ledger_details: 8,
       leases: 2,
       items: 1,
-      entitlements: 2,
+      entitlements: 3,
       audit_details: expect.any(Number),
     })
     expect(await placesOf(ada.mark)).toEqual([])
@@ -219,7 +229,12 @@ describe('an erase', () => {
     const namespace = await mintNamespace()
     const account = `mark${randomUUID()}`
     await grant(account, {}, namespace)
-    const [use, hold, rule] = [keyed(), keyed(), keyed()]
+    await api(
+      'api_plan_put',
+      { plan_id: 'p', name: 'P', entitlements: [{ resource: 'gpu_hours', limit_kind: 'cumulative', quantity: 1 }] },
+      token(namespace),
+    )
+    const [use, hold, rule, given, plan] = [keyed(), keyed(), keyed(), keyed(), keyed()]
     const same = {
       use: () => consume(account, { ...use, metadata: { a: 1 } }, namespace),
       hold: () => reserve(account, { ...hold, resource: 'benchmark_runs' }, namespace),
@@ -229,8 +244,16 @@ describe('an erase', () => {
           { ...rule, account_id: account, resource: 'benchmark_runs', limit_kind: 'cumulative', action: 'warn' },
           token(namespace),
         ),
+      given: () => grant(account, { ...given, metadata: { a: 1 } }, namespace),
+      plan: () => api('api_subscription_create', { ...plan, account_id: account, plan_id: 'p' }, token(namespace)),
     }
-    const first = { use: await same.use(), hold: await same.hold(), rule: await same.rule() }
+    const first = {
+      use: await same.use(),
+      hold: await same.hold(),
+      rule: await same.rule(),
+      given: await same.given(),
+      plan: await same.plan(),
+    }
     await api('api_account_erase', { account_id: account }, token(namespace))
     expect(await same.use()).toMatchObject({
       entry: { entry_id: textAt(first.use, 'entry.entry_id') },
@@ -238,6 +261,8 @@ describe('an erase', () => {
     })
     expect(await same.hold()).toEqual({ ...first.hold, duplicate: true })
     expect(await same.rule()).toEqual({ ...first.rule, duplicate: true })
+    expect(await same.given()).toEqual({ ...first.given, metadata: {}, duplicate: true })
+    expect(await same.plan()).toEqual({ ...first.plan, duplicate: true })
   })
 
   it('and whoever uses the string again goes on with the same account, under its name', async () => {

@@ -191,13 +191,25 @@ describe('every limit kind and action', () => {
   })
 })
 
-it('refuses a resource that the namespace does not know, and a negative quantity', async () => {
+it('refuses a resource that the namespace does not know, and a quantity or scope that is none', async () => {
   const call = sql("select * from fn_check_entitlement('00000000-0000-4000-8000-000000000001', 'nothing_such')")
   await expect(call).rejects.toMatchObject({ code: 'ME400', detail: expect.stringContaining('unknown_resource') })
-  const negative = sql(
-    "select * from fn_check_entitlement('00000000-0000-4000-8000-000000000001', 'gpu_hours', null, -1)",
-  )
-  await expect(negative).rejects.toMatchObject({ code: 'ME400', detail: expect.stringContaining('"quantity"') })
+  for (const [quantity, scope, param] of [
+    ['-1', null, 'quantity'],
+    [null, null, 'quantity'],
+    ['NaN', null, 'quantity'],
+    ['Infinity', null, 'quantity'],
+    ['0.0000001', null, 'quantity'],
+    ['1000000000000000', null, 'quantity'],
+    ['1234567890.123456', null, 'quantity'],
+    ['1', 'us//x', 'scope'],
+  ]) {
+    const refused = sql(
+      "select * from fn_check_entitlement('00000000-0000-4000-8000-000000000001', 'gpu_hours', $2, $1)",
+      [quantity, scope],
+    )
+    await expect(refused).rejects.toMatchObject({ code: 'ME400', detail: expect.stringContaining(`"${param}"`) })
+  }
   await expect(
     api('api_snapshot', { account_id: 'x', resource: 'nothing_such' }, token('default')),
   ).rejects.toMatchObject({

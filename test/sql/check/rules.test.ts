@@ -67,12 +67,33 @@ it('a rule that was deleted or changed decides no more', async () => {
   expect(await over()).toMatchObject({ reason: 'over_limit_warned', overage: { multiplier: 1 } })
 })
 
-it('on_error of the deciding rule goes with the snapshot', async () => {
+it('on_error of the deciding rule goes with the snapshot, kind by kind', async () => {
   const account = mintAccount()
   const snapshot = (): Promise<Answer> => api('api_snapshot', { account_id: account, resource: 'benchmark_runs' })
-  expect(await snapshot()).toMatchObject({ on_error: 'deny' })
+  expect(await snapshot()).toMatchObject({ kinds: [] })
   await grant(account)
-  expect(await snapshot()).toMatchObject({ on_error: 'deny' })
+  await grant(account, { limit_kind: 'concurrency' })
+  const [counted, seats] = [{ limit_kind: 'cumulative' }, { limit_kind: 'concurrency' }]
+  const deny = { on_error: 'deny' }
+  const allow = { on_error: 'allow' }
+  expect(await snapshot()).toMatchObject({
+    kinds: [
+      { ...counted, ...deny },
+      { ...seats, ...deny },
+    ],
+  })
+  await ruleFor(account, { action: 'block', limit_kind: 'concurrency', on_error: 'allow' })
+  expect(await snapshot()).toMatchObject({
+    kinds: [
+      { ...counted, ...deny },
+      { ...seats, ...allow },
+    ],
+  })
   await ruleFor(account, { action: 'block', on_error: 'allow' })
-  expect(await snapshot()).toMatchObject({ on_error: 'allow' })
+  expect(await snapshot()).toMatchObject({
+    kinds: [
+      { ...counted, ...allow },
+      { ...seats, ...allow },
+    ],
+  })
 })

@@ -6,16 +6,17 @@ import {
   check,
   consume,
   grant,
+  listAt,
   ruleFor,
   setClock,
   textAt,
 } from '../../support/commands.ts'
-import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
+import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, sqlValue, token } from '../../support/sql.ts'
 
 const patch = (entitlement: Answer, fields: Answer, namespace = 'default') =>
   api('api_entitlement_patch', { entitlement_id: at(entitlement, 'entitlement_id'), ...fields }, token(namespace))
-const revoke = (entitlement: Answer, namespace = 'default') =>
-  api('api_entitlement_revoke', { entitlement_id: at(entitlement, 'entitlement_id') }, token(namespace))
+const revoke = (entitlement: Answer, namespace = 'default', fields: Answer = {}) =>
+  api('api_entitlement_revoke', { entitlement_id: at(entitlement, 'entitlement_id'), ...fields }, token(namespace))
 const list = async (account: string, namespace = 'default') =>
   (await api('api_entitlement_list', { account_id: account }, token(namespace)))['data'] as Answer[]
 
@@ -102,6 +103,62 @@ describe('grant', () => {
     expect(await list(account)).toHaveLength(1)
   })
 
+  it('a retry has the first answer, whatever has become of the entitlement', async () => {
+    const account = mintAccount()
+    const request = { idempotency_key: 'k', quantity: 10, metadata: { order: 'A-17' } }
+    const first = await grant(account, request)
+    await patch(first, { quantity: 20, priority: 3, effective_end: '2091-01-01T00:00:00Z' })
+    expect(await grant(account, request)).toEqual({ ...first, duplicate: true })
+    await revoke(first)
+    expect(await grant(account, request)).toEqual({ ...first, duplicate: true })
+  })
+
+  it('a retry of what a version of before has kept, the id alone, has the entitlement as it is', async () => {
+    const account = mintAccount()
+    const request = { idempotency_key: 'k', quantity: 10, metadata: { order: 'A-17' } }
+    const first = await grant(account, request)
+    await sql(
+      `update idempotency_keys set result = jsonb_build_object('entitlement_id', $2::text) where account_id = $1`,
+      [await accountId(account), first['entitlement_id']],
+    )
+    expect(await grant(account, request)).toEqual({ ...first, duplicate: true })
+    await patch(first, { quantity: 20 })
+    expect(await grant(account, request)).toEqual({ ...first, quantity: 20, duplicate: true })
+  })
+
+  it('a default that is said is one that is left out', async () => {
+    const account = mintAccount()
+    const request = { idempotency_key: 'k', quantity: 5 }
+    const first = await grant(account, request)
+    const defaults = { scope: null, unit: 'count', window: 'none', priority: 100, effective_end: null }
+    for (const [name, value] of Object.entries(defaults)) {
+      expect(await grant(account, { ...request, [name]: value })).toEqual({ ...first, duplicate: true })
+    }
+    const said = await grant(account, { ...request, ...defaults, idempotency_key: 'said' })
+    expect(await grant(account, { ...request, idempotency_key: 'said' })).toEqual({ ...said, duplicate: true })
+    // What versions of before kept of a request without them.
+    const hash = `select request_hash = fn_request_hash('benchmark_runs', null, 'cumulative', '5', null, null, null, null, null, null, null)
+      from idempotency_keys where account_id = $1 and idempotency_key = 'k'`
+    expect(await sqlValue(hash, [await accountId(account)])).toBe(true)
+  })
+
+  it('one key at once on two resources is one grant and one conflict', async () => {
+    const accounts = Array.from({ length: 12 }, () => mintAccount())
+    await Promise.all(accounts.map((account) => grant(account, { resource: 'gpu_hours' })))
+    const resources = ['benchmark_runs', 'concurrent_users']
+    const results = await Promise.all(
+      accounts.map((account) =>
+        Promise.allSettled(resources.map((resource) => grant(account, { resource, idempotency_key: 'k' }))),
+      ),
+    )
+    for (const result of results) {
+      expect(result.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+      const [refused] = result.filter(({ status }) => status === 'rejected')
+      expect(refused).toMatchObject({ reason: { code: 'ME409' } })
+    }
+    for (const account of accounts) expect(await list(account)).toHaveLength(2)
+  })
+
   it('from SQL: infinity and NaN are no quantities, a negative one neither', async () => {
     const id = await accountId(mintAccount())
     for (const quantity of ['NaN', 'Infinity', '-Infinity', '-1']) {
@@ -166,6 +223,24 @@ describe('revoke', () => {
     expect(await errorOf(revoke({ entitlement_id: '00000000-0000-4000-8000-000000000000' }))).toMatchObject({
       status: 404,
     })
+  })
+
+  it('its reason is in the audit trail, that of the first time', async () => {
+    const namespace = await mintNamespace()
+    const entitlement = await grant(mintAccount(), {}, namespace)
+    await revoke(entitlement, namespace, { reason: 'Refunded' })
+    await revoke(entitlement, namespace, { reason: 'again' })
+    const trail = await api(
+      'api_audit_list',
+      { object_id: at(entitlement, 'entitlement_id') },
+      token(namespace, ['read']),
+    )
+    expect(listAt(trail, 'data')).toMatchObject([
+      { action: 'revoke', before: { revoke_reason: null }, after: { revoke_reason: 'Refunded' } },
+      { action: 'create' },
+    ])
+    const kept = 'select before || after as images from audit_log where object_id = $1'
+    expect(JSON.stringify(await sql(kept, [entitlement['entitlement_id']]))).not.toContain('Refunded')
   })
 })
 

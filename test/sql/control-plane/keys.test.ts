@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { advanceClock, at, listAt, meter, numberAt, setClock, textAt } from '../../support/commands.ts'
+import { advanceClock, at, keyed, listAt, meter, numberAt, setClock, textAt } from '../../support/commands.ts'
 import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
@@ -309,6 +309,21 @@ describe('look-ups', () => {
 
 it('api_ready needs no credential', async () => {
   expect(await sql('select api_ready() as answer')).toEqual([{ answer: { ready: true } }])
+})
+
+it('a rule asked for again with its defaults spelt out is the same request', async () => {
+  const rule = {
+    ...keyed(),
+    resource: 'gpu_hours',
+    limit_kind: 'cumulative',
+    action: 'warn',
+    account_id: mintAccount(),
+  }
+  const first = await api('api_rule_create', rule)
+  const again = await api('api_rule_create', { ...rule, plan_id: null, overage_cap: null, on_error: 'deny' })
+  expect(again).toEqual({ ...first, duplicate: true })
+  const other = { ...rule, on_error: 'allow' }
+  expect(await errorOf(api('api_rule_create', other))).toMatchObject({ code: 'idempotency_conflict' })
 })
 
 it('the rule functions give the rule, and 404 for one that is gone', async () => {

@@ -210,6 +210,34 @@ describe('subscriptions', () => {
     expect(quantities.toSorted()).toEqual([0.166667, null].toSorted())
   })
 
+  it.each([
+    [{ quantity: 999_999_999_999_999 }, 999_999_999_999_999],
+    [{ quantity: 20 }, 1e14],
+    [{ quantity: 1e14 }, 10],
+    [{ quantity: 1, rollover_max_quantity: 1e14, window: 'calendar_month' }, 10],
+    // Of 16 digits.
+    [{ quantity: 1_234_567_890.12345 }, 1.1],
+  ])('%j × %d is more than a quantity can be: nothing is subscribed to', async (granted, quantity) => {
+    const namespace = await mintNamespace()
+    const account = mintAccount()
+    await put(namespace, { entitlements: [SEATS, { ...RUNS, ...granted }] })
+    expect(await errorOf(subscribe(namespace, account, { quantity, idempotency_key: 'k' }))).toMatchObject({
+      status: 400,
+      code: 'invalid_parameter',
+      param: 'quantity',
+    })
+    expect(await sql('select 1 from accounts where external_id = $1', [account])).toEqual([])
+    expect(await subscribe(namespace, account, { idempotency_key: 'k' })).toMatchObject({ duplicate: false })
+  })
+
+  it('multiplies up to the last quantity that there is', async () => {
+    const namespace = await mintNamespace()
+    await put(namespace, { entitlements: [{ ...RUNS, quantity: 333_333_333_333_333 }] })
+    expect(await subscribe(namespace, mintAccount(), { quantity: 3 })).toMatchObject({
+      entitlements: [{ quantity: 999_999_999_999_999 }],
+    })
+  })
+
   it('stay on the version that they subscribed to', async () => {
     const namespace = await mintNamespace()
     await put(namespace, { entitlements: [RUNS] })
@@ -288,5 +316,7 @@ describe('subscriptions', () => {
       ['gpu_hours', '100', 'plan'],
       ['server_configs', '3', 'plan'],
     ])
+    const nobody = sql("select * from fn_provision_plan_entitlements(null, 'pro')")
+    expect(await errorOf(nobody)).toMatchObject({ status: 400, code: 'invalid_parameter', param: 'account_id' })
   })
 })

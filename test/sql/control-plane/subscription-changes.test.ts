@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { audit } from '../../support/audit.ts'
 import {
+  accountId,
   acquire,
   advanceClock,
   at,
   check,
   consume,
+  endHold,
   grant,
   keyed,
   listAt,
   meter,
+  reserve,
   ruleFor,
   setClock,
   textAt,
@@ -49,7 +52,7 @@ async function world(plans: Record<string, Answer>, fields: Answer = {}) {
     change: (plan_id: string, request: Answer = {}) => ask('change', { plan_id, ...request }),
     cancel: (request: Answer = {}) => ask('cancel', request),
     migrate: (request: Answer = {}) => ask('migrate', request),
-    get: () => ask('get', {}),
+    get: (request: Answer = {}) => ask('get', request),
     use: (quantity: number, request: Answer = {}) => consume(account, { quantity, ...request }, namespace),
     state: (question: { resource?: string; scope?: string; at?: string } = {}) =>
       check(account, { quantity: 0, ...question }, namespace),
@@ -162,6 +165,33 @@ describe('a change now', () => {
     },
   )
 
+  it.each([
+    ['a window of another type', small(10), small(10, { window: 'billing_cycle' })],
+    ['a rolling window', small(10), small(10, { window: 'rolling_30d' })],
+    [
+      'fewer entitlements',
+      { entitlements: [1, 2].map((priority) => ({ ...RUNS, quantity: 5, priority })) },
+      small(10, { priority: 3 }),
+    ],
+  ])('into %s goes on holding what is held: it comes back, or is committed there', async (_, before, after) => {
+    const { account, namespace, change, state, use } = await world({ before, after })
+    const hold = (quantity: number) =>
+      reserve(account, { resource: 'benchmark_runs', quantity, ttl_seconds: 86_400 }, namespace)
+    const [committed, released] = [await hold(7), await hold(3)]
+    await setClock(namespace, '2031-03-20T06:00:00Z')
+    await change('after')
+    expect(await state()).toMatchObject({ limit: 10, used: 0, held: 10, remaining: 0 })
+    expect(await use(1)).toMatchObject({ allowed: false, reason: 'limit_exceeded' })
+    expect(await state({ at: '2031-03-20T05:59:59Z' })).toMatchObject({ used: 0, held: 10, remaining: 0 })
+    await endHold('release', released, {}, namespace)
+    expect(await state()).toMatchObject({ held: 7, remaining: 3 })
+    const { state: left } = await endHold('commit', committed, { quantity: 6 }, namespace)
+    expect(left).toEqual({ limit: 10, used: 6, held: 0, remaining: 4 })
+    expect(await use(4)).toMatchObject({ allowed: true, used: 10 })
+    expect(await use(1)).toMatchObject({ allowed: false })
+    expect(await audit(namespace)).toEqual({})
+  })
+
   it('what was carried is gone with the window, of a rolling one with the month', async () => {
     const { namespace, use, change, state } = await world({
       basic: small(50),
@@ -246,6 +276,28 @@ describe('a change now', () => {
     expect(answer).toMatchObject({ subscription: { plan_id: 'basic', plan_version: 1, quantity: 3 } })
     expect(await state()).toMatchObject({ limit: 150, used: 30 })
     expect(await change('basic')).toMatchObject({ subscription: { quantity: 3 } })
+  })
+
+  it('to more than a quantity can be is refused and changes nothing', async () => {
+    const { change, get, state } = await world(
+      { basic: small(20), pro: small(2e14), exact: small(0.123456) },
+      { quantity: 10 },
+    )
+    const before = await get()
+    for (const refused of [
+      () => change('basic', { quantity: 1e14 }),
+      () => change('pro'),
+      () => change('pro', { when: 'period_end' }),
+      // Of 16 digits, which no answer could show.
+      () => change('exact', { quantity: 1e10 + 1 }),
+    ]) {
+      expect(await errorOf(refused())).toMatchObject({ status: 400, code: 'invalid_parameter', param: 'quantity' })
+    }
+    expect(await get()).toEqual(before)
+    expect(await state()).toMatchObject({ limit: 200 })
+    expect(await change('pro', { quantity: 4.999999 })).toMatchObject({
+      entitlements: [{ quantity: 999_999_800_000_000 }],
+    })
   })
 
   it('before the start counts from the start', async () => {
@@ -680,6 +732,24 @@ describe('all subscribers of a plan', () => {
     expect(await limits()).toEqual([50, 50, 0, 80])
   })
 
+  it('not those whose quantity would be too large, and the others all the same', async () => {
+    const { as, put, accounts, ids, migrate, limits } = await subscribers(3)
+    const many = { account_id: accounts[1] ?? '', subscription_id: ids[1] ?? '', plan_id: 'p', quantity: 1e13 }
+    await api('api_subscription_change', many, as)
+    await put(small(100))
+    const skipped = { result: 'skipped', reason: 'quantity_too_large', effective_at: null }
+    for (const dry_run of [true, false]) {
+      expect(await migrate({ dry_run })).toMatchObject({
+        migrated: 2,
+        skipped: 1,
+        data: [{ result: 'migrated' }, { subscription_id: ids[1], ...skipped }, { result: 'migrated' }],
+      })
+    }
+    expect(await limits()).toEqual([100, 5e14, 100])
+    const one = { account_id: accounts[1] ?? '', subscription_id: ids[1] ?? '' }
+    expect(await errorOf(api('api_subscription_migrate', one, as))).toMatchObject({ status: 400, param: 'quantity' })
+  })
+
   it('those too who came to it by a change that was pending', async () => {
     const { namespace, as, put, accounts, migrate } = await subscribers(0)
     const account_id = mintAccount()
@@ -851,6 +921,75 @@ describe('keys', () => {
     expect(await change('pro', { idempotency_key: 'c' })).toMatchObject({ duplicate: true })
     expect(await cancel({ idempotency_key: 'x' })).toMatchObject({ duplicate: true })
     expect(await get()).toMatchObject({ subscription: { status: 'canceled' } })
+  })
+
+  it('a retry has the first answer, whatever came after it', async () => {
+    const { namespace, change, cancel, migrate, put, subscribe, account } = await world({
+      basic: small(50),
+      pro: small(500),
+    })
+    const start = { plan_id: 'basic', idempotency_key: 's' }
+    const subscribed = await subscribe(start)
+    const subscription_id = textAt(subscribed, 'subscription.subscription_id')
+    const commands = [
+      () => change('pro', { subscription_id, idempotency_key: 'k1' }),
+      () => change('basic', { subscription_id, idempotency_key: 'k2', quantity: 2 }),
+      () => change('pro', { subscription_id, idempotency_key: 'k3', when: 'period_end' }),
+      () => cancel({ subscription_id, idempotency_key: 'k4', when: 'period_end' }),
+      () => change('basic', { subscription_id, idempotency_key: 'k5' }),
+      () => migrate({ subscription_id, idempotency_key: 'k6' }),
+      () => cancel({ subscription_id, idempotency_key: 'k7' }),
+      () => cancel({ subscription_id, idempotency_key: 'k8' }),
+    ]
+    await put('basic', small(60))
+    const first: Answer[] = []
+    for (const command of commands) first.push(await command())
+    await advanceClock(namespace, 86_400)
+    expect(await subscribe(start)).toEqual({ ...subscribed, duplicate: true })
+    for (const [n, command] of commands.entries()) expect(await command()).toEqual({ ...first[n], duplicate: true })
+    expect(account).toBe(at(subscribed, 'entitlements.0.account_id'))
+    expect(await audit(namespace)).toEqual({})
+  })
+
+  it('a retry of what a version of before has kept, the id alone, has the subscription as it is', async () => {
+    const { namespace, account, change, subscribe } = await world({ basic: small(50), pro: small(500) })
+    const start = { plan_id: 'basic', idempotency_key: 's' }
+    const subscribed = await subscribe(start)
+    const subscription_id = textAt(subscribed, 'subscription.subscription_id')
+    await change('pro', { subscription_id, idempotency_key: 'k1' })
+    const changed = await change('basic', { subscription_id, idempotency_key: 'k2' })
+    await sql(
+      `update idempotency_keys set result = jsonb_build_object('subscription_id', $2::text)
+       where account_id = $1 and idempotency_key in ('s', 'k1', 'k2')`,
+      [await accountId(account, namespace), subscription_id],
+    )
+    for (const retry of [
+      () => subscribe(start),
+      () => change('pro', { subscription_id, idempotency_key: 'k1' }),
+      () => change('basic', { subscription_id, idempotency_key: 'k2' }),
+    ]) {
+      expect(await retry()).toEqual({ ...changed, duplicate: true })
+    }
+  })
+
+  it('one key at once for two subscriptions is one change and one conflict', async () => {
+    const { change, subscribe, get, subscription_id } = await world({
+      basic: small(50),
+      other: { entitlements: [{ ...RUNS, resource: 'gpu_hours', quantity: 5 }] },
+    })
+    const second = textAt(await subscribe({ plan_id: 'other' }), 'subscription.subscription_id')
+    for (let n = 2; n < 8; n++) {
+      const same = { idempotency_key: `k${n}`, quantity: n }
+      const results = await Promise.allSettled([
+        change('basic', same),
+        change('other', { ...same, subscription_id: second }),
+      ])
+      expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+      expect(results.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'ME409' } })
+      const shown = [await get(), await get({ subscription_id: second })]
+      expect(shown.filter((answer) => at(answer, 'subscription.quantity') === n)).toHaveLength(1)
+    }
+    expect(subscription_id).not.toBe(second)
   })
 
   it('a refused change uses up no key', async () => {

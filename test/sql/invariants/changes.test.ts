@@ -16,7 +16,7 @@ type Change = {
     snapshot: Answer | null
     holders: Answer[] | null
   }[]
-  revoked_keys: string[]
+  api_keys: { hash: string; record: Answer | null }[]
 }
 
 /** What a command answers the Worker, and what it tells it of. */
@@ -165,10 +165,21 @@ describe('what a command tells the edge of', () => {
     expect(changes[0]?.clock_offset_ms).toBeLessThan(3_601_000)
   })
 
-  it('is the SHA-256 of a revoked key', async () => {
+  it('is the SHA-256 of a revoked key, and of a rotated one its end, too', async () => {
     const { namespace, id } = await mint()
+    const { changes: rotated } = await told(namespace, 'api_key_rotate', {
+      key_id: id('key'),
+      hash: randomBytes(32).toString('hex'),
+      prefix: 'x',
+      overlap_seconds: 60,
+    })
+    const [known] = await sql('select scopes, fn_rfc3339(expires_at) as expires_at from api_keys where key_id = $1', [
+      id('key'),
+    ])
+    expect(rotated[0]?.api_keys).toEqual([{ hash: id('keyHash'), record: known }])
+    expect(known?.['expires_at']).not.toBeNull()
     const { changes } = await told(namespace, 'api_key_revoke', { key_id: id('key') })
-    expect(changes[0]?.revoked_keys).toEqual([id('keyHash')])
+    expect(changes[0]?.api_keys).toEqual([{ hash: id('keyHash'), record: null }])
   })
 
   it('is nothing of a command that failed, and of the next one only its own', async () => {

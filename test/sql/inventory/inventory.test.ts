@@ -317,6 +317,15 @@ it('in SQL: fn_assign_item and fn_release_item', async () => {
   expect(
     await sql(`select assigned, entry_id, reason from fn_assign_item($1, 'named_users', 'bob', 'us')`, [id]),
   ).toEqual([{ assigned: false, entry_id: null, reason: 'limit_exceeded' }])
+  for (const [wrong, param] of [
+    [`E'a\\nb'`, 'item'],
+    [`'bob', ''`, 'scope'],
+    [`'bob', null, '[]'`, 'metadata'],
+  ])
+    expect(await errorOf(sql(`select * from fn_assign_item($1, 'named_users', ${wrong})`, [id]))).toMatchObject({
+      status: 400,
+      param,
+    })
   expect(await sqlValue(`select fn_release_item($1, 'named_users', 'ada')`, [id])).toBe(true)
   expect(await errorOf(sql(`select fn_release_item($1, 'named_users', 'ada')`, [id]))).toMatchObject({ status: 404 })
 })

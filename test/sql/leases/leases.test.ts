@@ -26,6 +26,17 @@ const command = (
   namespace = 'default',
 ) => api(`api_lease_${name}`, { lease_id: at(lease, 'lease.lease_id'), ...fields }, token(namespace))
 
+it('taken before the test clock was cleared, it still takes a seat', async () => {
+  const namespace = await mintNamespace()
+  const account = mintAccount()
+  await seats(account, 1, {}, namespace)
+  await setClock(namespace, '2031-03-10T12:00:00Z')
+  await acquire(account, 'ada', {}, namespace)
+  await api('api_test_clock_clear', {}, token(namespace))
+  expect(await used(account, namespace)).toBe(1)
+  expect(await acquire(account, 'bob', {}, namespace)).toMatchObject({ allowed: false, used: 1 })
+})
+
 describe('acquire', () => {
   it('grants, counts after the write, and denies with the holders', async () => {
     const account = mintAccount()
@@ -439,6 +450,8 @@ describe('for SQL users', () => {
     ["fn_acquire_lease($1, 'nothing_such', null, 'h', 480)", 'resource'],
     ["fn_acquire_lease($1, 'concurrent_users', null, '', 480)", 'holder'],
     ["fn_acquire_lease($1, 'concurrent_users', null, null, 480)", 'holder'],
+    ["fn_acquire_lease($1, 'concurrent_users', null, E'a\\nb', 480)", 'holder'],
+    ["fn_acquire_lease($1, 'concurrent_users', '/us', 'h', 480)", 'scope'],
     ["fn_acquire_lease($1, 'concurrent_users', null, 'h', 0)", 'ttl_minutes'],
     ["fn_acquire_lease($1, 'concurrent_users', null, 'h', 10081)", 'ttl_minutes'],
     ["fn_acquire_lease($1, 'concurrent_users', null, 'h', 480, 0)", 'units'],

@@ -85,6 +85,37 @@ describe('what is refused does not use up its key', () => {
     expect(await meter(account, { idempotency_key: 'k' })).toMatchObject({ duplicate: false })
   })
 
+  it('so whoever else in the batch has it takes it: the first that can', async () => {
+    const account = mintAccount()
+    const ahead = { idempotency_key: 'k', occurred_at: '2199-01-01T00:00:00Z' }
+    const results = await batch([
+      entry(account, ahead),
+      entry(account, { idempotency_key: 'k', quantity: -1 }),
+      entry(account, { idempotency_key: 'l', quantity: -1 }),
+      entry(account, { idempotency_key: 'k', resource: 'gpu_hours', quantity: 3 }),
+      entry(account, { idempotency_key: 'k', resource: 'gpu_hours', quantity: 3 }),
+      entry(account, { idempotency_key: 'k', quantity: 4 }),
+      entry(account, ahead),
+      entry(account, { idempotency_key: 'l', quantity: 1 }),
+    ])
+    expect(results).toMatchObject([
+      { status: 'invalid', error: { param: 'occurred_at' } },
+      { status: 'invalid', error: { param: 'quantity' } },
+      { status: 'invalid', error: { param: 'quantity' } },
+      { status: 'recorded', entry: { resource: 'gpu_hours', quantity: 3 } },
+      { status: 'duplicate', entry: { resource: 'gpu_hours', quantity: 3 } },
+      { status: 'conflict', entry: null, error: { code: 'idempotency_conflict' } },
+      { status: 'invalid', error: { param: 'occurred_at' } },
+      { status: 'recorded', entry: { resource: 'benchmark_runs', quantity: 1 } },
+    ])
+    expect(await meter(account, { idempotency_key: 'l' })).toMatchObject({ duplicate: true, entry: { quantity: 1 } })
+    expect(
+      await sql('select idempotency_key from idempotency_keys where account_id = $1 order by 1', [
+        await accountId(account),
+      ]),
+    ).toEqual([{ idempotency_key: 'k' }, { idempotency_key: 'l' }])
+  })
+
   it('a balance that would be negative fails alone', async () => {
     const account = mintAccount()
     const resource = 'server_configs'

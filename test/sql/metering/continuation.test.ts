@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { schemaSql } from '../../../database/dump-schema.ts'
 import {
   accountId,
   consume,
@@ -11,6 +14,7 @@ import {
   setClock,
   textAt,
 } from '../../support/commands.ts'
+import { withClient, withScratchDatabase } from '../../support/scratch.ts'
 import { type Answer, api, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
 
 const RESOURCE = 'gpu_hours'
@@ -114,18 +118,18 @@ describe('a check', () => {
   it('takes up what the last consume left, for its scope and its time; not after any other command, nor for another moment', async () => {
     const { account, namespace } = await mint()
     const read = async (fields: Answer = {}) =>
-      (await api('api_snapshot', { ...use, account_id: account, ...fields }, token(namespace)))['on_error']
+      (await api('api_snapshot', { ...use, account_id: account, ...fields }, token(namespace)))['suspended']
     const mark = async () => {
       await consume(account, use, namespace)
       await sql(
-        `update resource_state set continuation.snapshot = (continuation).snapshot || '{"on_error":"taken up"}' where account_id = $1`,
+        `update resource_state set continuation.snapshot = (continuation).snapshot || '{"suspended":"taken up"}' where account_id = $1`,
         [await accountId(account, namespace)],
       )
     }
     await mark()
     expect(await read()).toBe('taken up')
-    expect(await read({ scope: 'us' })).toBe('deny')
-    expect(await read({ at: '2031-05-10T12:00:00Z' })).toBe('deny')
+    expect(await read({ scope: 'us' })).toBe(false)
+    expect(await read({ at: '2031-05-10T12:00:00Z' })).toBe(false)
     for (const command of [
       () => meter(account, use, namespace),
       () => ruleFor(account, { ...use, action: 'block' }, namespace),
@@ -141,7 +145,39 @@ describe('a check', () => {
       await mark()
       expect(await read()).toBe('taken up')
       await command()
-      expect(await read()).toBe('deny')
+      expect(await read()).toBe(false)
     }
+  })
+})
+
+it('what the functions of before left is not taken up, nor what they leave before the new ones are there', async () => {
+  const read = (file: string) => readFile(new URL(`../../../${file}`, import.meta.url), 'utf8')
+  await withScratchDatabase(async (connectionString) => {
+    await withClient(connectionString, async (client) => {
+      // Without the roles, which databases share: who migrates another one now would change them at the same time.
+      await client.query((await schemaSql()).replace(await read('database/roles.sql'), ''))
+      await client.query(await read('database/seed.sql'))
+      const call = async (name: string, fields: Answer) => {
+        const request = { ...use, account_id: 'a', quantity: 1, ...fields }
+        const { rows } = await client.query(`select ${name}($1, $2) as answer`, [token('default'), request])
+        return rows[0]?.answer
+      }
+      const consumeAndMark = async () => {
+        await call('api_consume', keyed())
+        await client.query(
+          `update resource_state set continuation.snapshot = (continuation).snapshot || '{"suspended":"taken up"}'
+           where (continuation).snapshot is not null`,
+        )
+        return (await call('api_snapshot', {}))['suspended']
+      }
+      await call('api_entitlement_grant', { limit_kind: 'cumulative', quantity: 100, idempotency_key: randomUUID() })
+      expect(await consumeAndMark()).toBe('taken up')
+      await client.query(await read('drizzle/migrations/0014_on_error_by_kind.sql'))
+      expect((await call('api_snapshot', {}))['suspended']).toBe(false)
+      expect(await consumeAndMark()).toBe(false)
+      await client.query(await read('database/functions/fn_continuation.sql'))
+      expect((await call('api_snapshot', {}))['suspended']).toBe(false)
+      expect(await consumeAndMark()).toBe('taken up')
+    })
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { assign, at, check, grant, keyed, meter, ruleFor } from '../../support/commands.ts'
-import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, token } from '../../support/sql.ts'
+import { accountId, assign, at, check, grant, keyed, meter, ruleFor } from '../../support/commands.ts'
+import { type Answer, api, errorOf, mintAccount, mintNamespace, sql, sqlValue, token } from '../../support/sql.ts'
 
 describe('included + overage + excess = quantity', () => {
   // 10 granted; metered in turn: included, overage, excess.
@@ -143,6 +143,8 @@ describe('units', () => {
       [0, 'hours'],
       [0.0000001, 'hours'],
       [1e15, 'hours'],
+      // 277777777777.776944 hours: more digits than an answer carries exactly.
+      [999_999_999_999_997, 'seconds'],
     ]) {
       const error = await errorOf(meter(account, { resource: 'gpu_hours', quantity: quantity ?? 0, unit: unit ?? '' }))
       expect(error).toMatchObject({ status: 400, code: 'invalid_parameter', param: 'quantity' })
@@ -253,6 +255,59 @@ it.each(['api_meter', 'api_consume'])('%s refuses what it cannot know or keep', 
     expect(await errorOf(api(name, request))).toMatchObject({ status: 400, code, param })
   }
   expect(await sql('select 1 from accounts where external_id = $1', [body.account_id])).toEqual([])
+})
+
+describe('SQL users', () => {
+  const call = `select fn_meter_consumption(p_idempotency_key => coalesce(f ->> 'key', 'k'), p_account_id => $1, p_resource_type_code => 'gpu_hours',
+      p_quantity => coalesce(f ->> 'quantity', '1')::numeric, p_unit_code => f ->> 'unit', p_resource_scope => f ->> 'scope',
+      p_occurred_at => (f ->> 'occurred_at')::timestamptz, p_metadata => coalesce(f -> 'metadata', '{}'))
+    from (select $2::jsonb as f) fields`
+
+  it.each([
+    ['quantity', { quantity: 'NaN' }],
+    ['quantity', { quantity: '-Infinity' }],
+    ['quantity', { quantity: '277777777777.776944' }],
+    ['quantity', { quantity: '0.0000001', unit: 'days' }],
+    ['quantity', { quantity: '1234567890.123456', unit: 'seconds' }],
+    ['idempotency_key', { key: '' }],
+    ['idempotency_key', { key: 'a\nb' }],
+    ['idempotency_key', { key: 'a\u009f' }],
+    ['scope', { scope: '' }],
+    ['scope', { scope: '/us' }],
+    ['scope', { scope: 'us/' }],
+    ['scope', { scope: 'us//x' }],
+    ['scope', { scope: 'us\t' }],
+    ['scope', { scope: 's'.repeat(256) }],
+    ['metadata', { metadata: [] }],
+    ['metadata', { metadata: 'text' }],
+    ['metadata', { metadata: { a: 'x'.repeat(4096) } }],
+    ['occurred_at', { occurred_at: '1900-01-01T00:00:00Z' }],
+    ['occurred_at', { occurred_at: '-infinity' }],
+    ['occurred_at', { occurred_at: 'infinity' }],
+  ])('are refused what HTTP refuses as %s (%#)', async (param, fields) => {
+    const id = await accountId(mintAccount())
+    expect(await errorOf(sql(call, [id, fields]))).toMatchObject({ status: 400, code: 'invalid_parameter', param })
+    expect(await sql('select 1 from accounts where account_id = $1', [id])).toEqual([])
+  })
+
+  it('may write what HTTP may', async () => {
+    const id = await accountId(mintAccount())
+    for (const [n, fields] of [
+      { quantity: '1.0000000' },
+      { quantity: '123456789.123456', scope: 'us/h100 ü' },
+      { quantity: '0.0018', unit: 'seconds', metadata: { a: 'x'.repeat(4000) } },
+      { quantity: '999999999999999', occurred_at: '1970-01-01T00:00:00Z' },
+    ].entries())
+      expect(await sqlValue(call, [id, { key: `k ${n}`, ...fields }])).toEqual(expect.any(String))
+  })
+
+  it('must name an account', async () => {
+    for (const command of [
+      "fn_meter_consumption('k', null, 'gpu_hours', 1)",
+      "fn_check_entitlement(null, 'gpu_hours')",
+    ])
+      expect(await errorOf(sql(`select ${command}`))).toMatchObject({ status: 400, param: 'account_id' })
+  })
 })
 
 it('a consume is never negative', async () => {

@@ -50,6 +50,19 @@ async function holder(quantity: number | null = 10, fields: Answer = {}, now = '
   }
 }
 
+it.each([
+  ['calendar_month', 1],
+  ['billing_cycle', 1],
+  // In the month that was held, which lies ahead.
+  ['rolling_30d', 0],
+])('committed after the test clock was cleared, it counts in the %s that it held', async (window, used) => {
+  const { hold, commit, namespace } = await holder(10, { window, effective_start: '2026-01-05T00:00:00Z' })
+  const held = await hold({ quantity: 2 })
+  await api('api_test_clock_clear', {}, token(namespace))
+  expect(await commit(held, { quantity: 1 })).toMatchObject({ state: { used, held: 0 } })
+  expect(await audit(namespace)).toEqual({})
+})
+
 describe('a hold', () => {
   it('counts as spent: the counts of its answer are those after it', async () => {
     const { hold, ask, use } = await holder()
@@ -583,8 +596,15 @@ describe('in SQL', () => {
     expect(await sqlValue('select fn_release_reservation($1)', [other])).toBe(true)
     expect(await sqlValue('select fn_release_reservation(gen_random_uuid())')).toBe(false)
     expect(await errorOf(sql('select fn_commit_reservation(gen_random_uuid())'))).toMatchObject({ status: 404 })
-    expect(await errorOf(sql(`select * from fn_reserve('k4', $1, 'gpu_hours', 1, 0)`, [id]))).toMatchObject({
-      param: 'ttl_seconds',
+    for (const [wrong, param] of [
+      [`'k4', $1, 'gpu_hours', 1, 0`, 'ttl_seconds'],
+      [`E'a\\nb', $1, 'gpu_hours', 1, 60`, 'idempotency_key'],
+      [`'k4', $1, 'gpu_hours', 1, 60, 'us//x'`, 'scope'],
+      [`'k4', $1, 'gpu_hours', 'NaN', 60`, 'quantity'],
+    ])
+      expect(await errorOf(sql(`select * from fn_reserve(${wrong})`, [id]))).toMatchObject({ status: 400, param })
+    expect(await errorOf(sql(`select fn_commit_reservation($1, 1, '[]')`, [reservation]))).toMatchObject({
+      param: 'metadata',
     })
   })
 })

@@ -82,6 +82,20 @@ describe('a new timezone starts with the next window', () => {
   })
 })
 
+it('a use reported late, after the timezone changed, falls into a window that ends where the running one starts', async () => {
+  const namespace = await clockAt('2031-03-01T00:10:00Z')
+  const account = mintAccount()
+  await grant(account, { window: 'calendar_month', quantity: 5, effective_start: '2030-12-01T00:00:00Z' }, namespace)
+  const march = { start: '2031-03-01T00:00:00Z', end: '2031-04-01T00:00:00Z' }
+  expect(await consume(account, {}, namespace)).toMatchObject({ used: 1, window: march })
+  await inZone(account, namespace, 'Asia/Tokyo')
+  const late = await meter(account, { occurred_at: '2031-02-28T23:50:00Z' }, namespace)
+  expect(late).toMatchObject({ entry: { late: false }, state: { limit: 5, used: 1 } })
+  expect(await check(account, {}, namespace)).toMatchObject({ limit: 5, used: 1, window: march })
+  expect(await consume(account, { quantity: 5 }, namespace)).toMatchObject({ allowed: false, limit: 5 })
+  expect(await consume(account, { quantity: 4 }, namespace)).toMatchObject({ allowed: true, used: 5 })
+})
+
 it('the cron-free past: a use reported for an open earlier window counts there and not here', async () => {
   const namespace = await clockAt('2031-04-01T00:20:00Z')
   const account = mintAccount()

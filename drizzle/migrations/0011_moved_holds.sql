@@ -1,0 +1,2 @@
+ALTER TABLE "reservation_allocations" ADD COLUMN "held_from" timestamp with time zone DEFAULT '-infinity' NOT NULL;--> statement-breakpoint
+ALTER TABLE "reservation_allocations" ADD COLUMN "held_until" timestamp with time zone DEFAULT 'infinity' NOT NULL;
