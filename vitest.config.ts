@@ -3,12 +3,12 @@ import { defineConfig } from 'vitest/config'
 import { edgeProject } from './test/support/edge.project.ts'
 import { oldestPostgres } from './test/support/oldest-postgres.ts'
 
-/** Each file starts stacks of its own, which mostly wait: three at a time, when the other suites are done. */
-const stacks = { maxWorkers: 3, sequence: { groupOrder: 2 } }
+/** Each file starts stacks of its own, which mostly wait: four at a time, when the other suites are done. */
+const stacks = { maxWorkers: 4, sequence: { groupOrder: 2 } }
 
 // Properties, races and fresh databases take a while on a busy machine; nothing here waits for time to pass.
 // More workers than cores: they mostly wait for Postgres.
-const first = { testTimeout: 60_000, maxWorkers: 3 }
+const first = { testTimeout: 60_000, maxWorkers: 4 }
 const database = { ...first, globalSetup: 'test/support/database.setup.ts' }
 
 const longest = ['**/*.property.test.ts', '**/histories.test.ts', '**/chain/*.test.ts', '**/trail.test.ts']
