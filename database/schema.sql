@@ -3215,9 +3215,8 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', n.namespace_id, 'config_version', n.config_version,
       'clock_offset_ms', fn_clock_offset_ms(n), 'keys', coalesce(o.keys, '[]'),
       'api_keys', coalesce((
-        SELECT jsonb_agg(jsonb_build_object('hash', t.api_key, 'record', CASE WHEN k.revoked_at IS NULL
-          THEN fn_key_record(jsonb_build_object('type', 'key', 'hash', t.api_key)) END))
-        FROM note t JOIN api_keys k ON k.key_hash = decode(t.api_key, 'hex') WHERE t.namespace = n.namespace_id), '[]'))), '[]')
+        SELECT jsonb_agg(jsonb_build_object('hash', t.api_key, 'record', fn_key_record(jsonb_build_object('type', 'key', 'hash', t.api_key))))
+        FROM note t WHERE t.namespace = n.namespace_id AND t.api_key IS NOT NULL), '[]'))), '[]')
     FROM namespaces n LEFT JOIN told o USING (namespace_id)
     WHERE o.namespace_id IS NOT NULL OR n.namespace_id IN (SELECT t.namespace FROM note t)
   );
@@ -4725,12 +4724,12 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
   IF p_credential ->> 'type' = 'key' THEN
     RETURN (SELECT jsonb_build_object('scopes', k.scopes, 'expires_at', fn_rfc3339(k.expires_at))
-      FROM api_keys k WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex'));
+      FROM api_keys k WHERE k.key_hash = decode(p_credential ->> 'hash', 'hex') AND k.revoked_at IS NULL);
   END IF;
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION fn_key_record IS
-'What the edge keeps of an API key that has just been authorised: {scopes, expires_at}. Null for a token, which says it itself.';
+'What the edge keeps of an API key: {scopes, expires_at}. Null for one that is revoked, and for a token, which says it itself.';
 
 -- database/functions/fn_keys_from.sql
 CREATE OR REPLACE FUNCTION fn_keys_from(p_namespace_id text, p_account_id uuid, p_resource text, p_most int) RETURNS resource_state[]

@@ -25,9 +25,8 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_object('namespace', n.namespace_id, 'config_version', n.config_version,
       'clock_offset_ms', fn_clock_offset_ms(n), 'keys', coalesce(o.keys, '[]'),
       'api_keys', coalesce((
-        SELECT jsonb_agg(jsonb_build_object('hash', t.api_key, 'record', CASE WHEN k.revoked_at IS NULL
-          THEN fn_key_record(jsonb_build_object('type', 'key', 'hash', t.api_key)) END))
-        FROM note t JOIN api_keys k ON k.key_hash = decode(t.api_key, 'hex') WHERE t.namespace = n.namespace_id), '[]'))), '[]')
+        SELECT jsonb_agg(jsonb_build_object('hash', t.api_key, 'record', fn_key_record(jsonb_build_object('type', 'key', 'hash', t.api_key))))
+        FROM note t WHERE t.namespace = n.namespace_id AND t.api_key IS NOT NULL), '[]'))), '[]')
     FROM namespaces n LEFT JOIN told o USING (namespace_id)
     WHERE o.namespace_id IS NOT NULL OR n.namespace_id IN (SELECT t.namespace FROM note t)
   );
